@@ -1,0 +1,1 @@
+"""jomon: a fleet of models run as one thing."""

@@ -1,0 +1,1 @@
+"""Values and rules of a fleet: no disk, no network, no clock."""

@@ -1,0 +1,1 @@
+"""Sources, contracts and the layers of tables: bronze, silver, quarantine and gold."""

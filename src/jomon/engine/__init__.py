@@ -1,0 +1,1 @@
+"""Packed members: arrays in, scores out."""

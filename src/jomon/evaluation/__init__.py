@@ -1,0 +1,1 @@
+"""How good a fleet is on later time, beside its peers."""

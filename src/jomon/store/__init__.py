@@ -1,0 +1,1 @@
+"""Where images and members are kept: an OCI layout on disk and the build cache."""
