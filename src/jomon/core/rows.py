@@ -14,12 +14,13 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class GoldRows:
-    """Rows in order of (time, key), with their outcomes and their segments; n rows, S stages in the listed order.
+    """Rows in order of (time, key), with outcomes and segments; n rows, S stages in the listed order.
 
     `table` has every feature and every axis column, `target` (float64, n) is NaN where no outcome is known,
-    `known_at` (int64 microseconds since 1970-01-01 UTC, n) says when each outcome could be known, `codes` (int64,
-    n x S) holds `Segment.code` of each row at each stage's level, and `has` (bool, n x S) is false where an axis
-    value is missing and the row belongs to no segment of that level (its code is 0 there and means nothing).
+    `known_at` (int64 microseconds since 1970-01-01 UTC, n) says when each outcome could be known, `codes`
+    (int64, n x S) holds `Segment.code` of each row at each stage's level, and `has` (bool, n x S) is false
+    where an axis value is missing and the row belongs to no segment of that level (its code there is 0 and
+    means nothing).
     """
 
     table: Table
@@ -59,5 +60,5 @@ class GoldRows:
         )
 
     def known_by(self, moment_us: int) -> GoldRows:
-        """The rows whose outcome is there and could be known at `moment_us` (microseconds since 1970-01-01 UTC)."""
+        """The rows whose outcome is there and could be known at `moment_us` (since 1970-01-01 UTC)."""
         return self.take(self.known & (self.known_at <= moment_us))
