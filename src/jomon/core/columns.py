@@ -6,6 +6,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _plain(name: str, row: int, value: Any) -> str | float | int | bool | None:
         value = value.item()
     if value is None or isinstance(value, (str, bool, int)):
         return value
-    if isinstance(value, numbers.Real) or hasattr(value, "__float__"):
+    if isinstance(value, numbers.Real | Decimal):
         number = float(value)
         return None if math.isnan(number) else number
     raise PredictError(
@@ -134,10 +135,14 @@ def coded(values: Iterable[Any], text: Callable[[Any], str]) -> Coded:
     return Coded(lookup[raw] if len(raw) else raw, order)
 
 
-def categories(column: Column) -> Coded:
-    """A column as categories: numbers become their text (`as_text`), NaN is missing."""
+def categories(name: str, column: Column) -> Coded:
+    """A column as categories: numbers become their text (`as_text`), NaN is missing.
+
+    Raises `PredictError` for an infinite number; `name` is for the message.
+    """
     if isinstance(column, Coded):
         return column
+    refuse_infinite(name, column)
     whole = _small_integers(column)
     if whole is not None:
         return whole
@@ -146,6 +151,16 @@ def categories(column: Column) -> Coded:
     codes: Codes = np.full(len(column), -1, dtype=np.int32)
     codes[~missing] = inverse
     return Coded(codes, tuple(as_text(float(value)) for value in unique))
+
+
+def refuse_infinite(name: str, column: Floats) -> None:
+    """Raise `PredictError` that names the first row of `column` that is infinite, if one is."""
+    infinite = np.isinf(column)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise PredictError(
+            f"Row {row} of column {name!r} is {column[row]}: send a finite number or leave it empty."
+        )
 
 
 def _small_integers(column: Floats) -> Coded | None:

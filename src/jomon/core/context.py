@@ -90,7 +90,7 @@ class Context:
         for name in names:
             axis = self.time_axis(name)
             if axis is None:
-                found[name] = categories(column_of(table, name))
+                found[name] = categories(name, column_of(table, name))
             else:
                 fields = self.local.fields(table.time) if fields is None else fields
                 found[name] = axis.coded(fields)
@@ -150,7 +150,7 @@ class Context:
         raise UnknownNameError(f"{axis} has no value {value!r}: {hint}")
 
     def active(self, valid: Sequence[Validity], segmented: Segmented, time_us: Ints) -> Bools:
-        """Which rows (n) are inside the validity of their segment's member; see `jomon.core.validity.active`."""
+        """Which rows (n) are inside the validity of their segment's member; see `validity.active`."""
         return active(valid, segmented, time_us, self.local)
 
     def explain(self, table: Table, verdict: Verdict = lambda stage, segment: ANSWERS) -> tuple[Route, ...]:

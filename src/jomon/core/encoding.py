@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from jomon.core.calendar import calendar_columns
-from jomon.core.columns import categories, column_of, present_values
+from jomon.core.columns import categories, column_of, present_values, refuse_infinite
 from jomon.core.errors import CorruptError, PredictError
 from jomon.core.table import Coded, Column, Floats, Table
 
@@ -64,7 +64,7 @@ class FeatureEncoder:
         """
         vocabularies = {}
         for name in features.categorical:
-            column = categories(column_of(table, name))
+            column = categories(name, column_of(table, name))
             old = base.vocabularies.get(name, ()) if base else ()
             present = {column.values[at] for at in present_values(column)}
             vocabularies[name] = (*old, *sorted(present.difference(old)))
@@ -99,7 +99,7 @@ class FeatureEncoder:
         for at, name in enumerate(self.names):
             column = column_of(table, name)
             if name in self.vocabularies:
-                matrix[:, at] = self._codes(name, categories(column))
+                matrix[:, at] = self._codes(name, categories(name, column))
             else:
                 matrix[:, at] = _numbers(name, column)
         return matrix
@@ -157,12 +157,7 @@ def _numbers(name: str, column: Column) -> Floats:
     """The numbers of a numeric feature; truth values count 1 and 0."""
     if isinstance(column, Coded):
         return _truths(name, column)
-    infinite = np.isinf(column)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise PredictError(
-            f"Row {row} of column {name!r} is {column[row]}: send a finite number or leave it empty."
-        )
+    refuse_infinite(name, column)
     return column
 
 
