@@ -22,7 +22,7 @@ from jomon.engine.trees import (
     Words,
 )
 
-TREES, LINEAR = 0, 1
+TREES, LINEAR, OPAQUE = 0, 1, 2  # kinds; files hold the first two, an opaque member is scored outside
 PARTS = ("nodes", "roots", "leaves", "bitsets", "coefficients", "sizes")
 _CHUNK = 1 << 16  # nodes checked at a time, so that a check never needs much memory of its own
 
