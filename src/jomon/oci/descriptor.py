@@ -16,7 +16,7 @@ _KNOWN = frozenset({"mediaType", "digest", "size", "annotations", "artifactType"
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A pointer to one blob; `size` in bytes, `other` canonical JSON of the properties that jomon does not know.
+    """A pointer to one blob; `size` in bytes, `other` canonical JSON of properties that jomon does not know.
 
     Raises `OciError` for a media type or a size that cannot be.
     """

@@ -93,14 +93,19 @@ class Manifest:
 
     @property
     def descriptor(self) -> Descriptor:
-        """A descriptor of this manifest with its artifact type and annotations, as lists of referrers have it."""
+        """This manifest as a list of referrers shows it: with artifact type and annotations."""
         return Descriptor(
             media.OCI_MANIFEST, self.digest, len(self.bytes), self.annotations, self.artifact_type_or_config
         )
 
+    def listed_as(self, entry: Descriptor, annotations: Mapping[str, str]) -> Descriptor:
+        """How a list of referrers shows this manifest, which lies under `entry`."""
+        kind = self.artifact_type_or_config
+        return Descriptor(entry.media_type, entry.digest, entry.size, annotations, kind)
+
     @property
     def artifact_type_or_config(self) -> str:
-        """The artifact type, or the config's media type where there is none: the rule for lists of referrers."""
+        """The artifact type, or where there is none the config's media type: so lists of referrers do."""
         return self.artifact_type or self.config.media_type
 
     @property

@@ -1,7 +1,8 @@
 """The media types and annotation keys of a fleet image, each with the reason why it is that one.
 
-Where the CNCF ModelPack specification has a type that fits, it is used, so that tools that know model artifacts
-show the image as one. What only jomon can read has a type of its own, so that nobody takes it for something else.
+Where the CNCF ModelPack specification has a type that fits, it is used, so that tools that know model
+artifacts show the image as one. What only jomon can read has a type of its own, so that nobody takes it for
+something else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the rooms that build, evaluate and answer ask of a store: they receive one and never import one.
 
-Every implementation inherits the contract tests in `tests/contracts`; errors are those of `jomon.core.errors`.
+Every implementation inherits the contract tests in `tests/contracts`; errors are in `jomon.core.errors`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,220 @@
+"""The build cache: members that were fitted before, by the digest of their lineage, in one SQLite file.
+
+Many processes read and write it at once (write-ahead log). A process that is killed loses at most the transaction it
+was in. What the cache loses is trained again, so it is synced at the pace of the log, not of every transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jomon.core.errors import CorruptError, StoreError
+from jomon.oci.digest import Digest, canonical_json
+from jomon.oci.ports import CachedMember, CacheItem, CacheRead
+from jomon.store import atomic
+
+FILE_NAME = "cache.sqlite"
+# The format of the tables. To change it: raise it, and convert (or drop: it is a cache) older files in `_prepare`.
+FORMAT = 1
+_WAIT_SECONDS = 60.0  # longer than another process needs to write 10,000 members
+_KEYS_AT_ONCE = 500  # below the number of parameters that every SQLite takes (999)
+_TABLES = """
+CREATE TABLE IF NOT EXISTS members (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, digest BLOB NOT NULL, size INTEGER NOT NULL,
+    note TEXT NOT NULL, tick INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS members_by_tick ON members (tick);
+CREATE TABLE IF NOT EXISTS payloads (id INTEGER PRIMARY KEY REFERENCES members (id), bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS plans (build_key BLOB PRIMARY KEY, image BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+class BuildCache:
+    """The build cache in the folder `root`; it holds no open file, so it may be handed to other processes.
+
+    Errors: `StoreError` where the file cannot be used, `CorruptError` where it is damaged as a whole. A damaged
+    payload is no error: its key counts as missing, and the caller is told.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / FILE_NAME
+        with atomic.disk_errors(root, "making the build cache"):
+            root.mkdir(parents=True, exist_ok=True)
+        with self._connected() as connection:
+            self._prepare(connection)
+
+    @property
+    def path(self) -> Path:
+        """The file of the cache; deleting it is safe while no build runs."""
+        return self._path
+
+    def get_many(self, keys: Iterable[Digest]) -> CacheRead:
+        """The members under `keys`, in the order asked; each payload is checked against its digest."""
+        asked = list(dict.fromkeys(keys))
+        with self._connected() as connection:
+            rows = {
+                Digest(key.hex()): (payload, Digest(digest.hex()), note)
+                for key, payload, digest, note in _select(
+                    connection,
+                    "SELECT key, bytes, digest, note FROM members LEFT JOIN payloads USING (id) WHERE key IN ({})",
+                    asked,
+                )
+            }
+            found, corrupt = {}, []
+            for key in asked:
+                if key not in rows:
+                    continue
+                payload, digest, note = rows[key]
+                if payload is None or Digest.of(payload) != digest:
+                    corrupt.append(key)
+                else:
+                    found[key] = CachedMember(payload, digest, json.loads(note))
+            self._touch(connection, list(found))
+        return CacheRead(found, tuple(corrupt))
+
+    def has_many(self, keys: Iterable[Digest]) -> frozenset[Digest]:
+        """Which of `keys` are there; payloads are not read."""
+        query = "SELECT key FROM members WHERE key IN ({})"
+        with self._connected() as connection:
+            return frozenset(Digest(key.hex()) for (key,) in _select(connection, query, list(keys)))
+
+    def put_many(self, items: Iterable[CacheItem]) -> None:
+        """Store members in one transaction: all or none; an item replaces what was under its key."""
+        with self._connected() as connection, _transaction(connection):
+            tick = _next_tick(connection)
+            for item in items:
+                digest, note = Digest.of(item.payload), canonical_json(dict(item.note)).decode()
+                row = (_raw(item.key), _raw(digest), len(item.payload), note, tick)
+                (identity,) = connection.execute(_PUT_MEMBER, row).fetchone()
+                connection.execute(_PUT_PAYLOAD, (identity, item.payload))
+
+    def plan(self, build_key: Digest) -> Digest | None:
+        """The image that the build with this key gave, or None."""
+        with self._connected() as connection:
+            query = "SELECT image FROM plans WHERE build_key = ?"
+            row = connection.execute(query, (_raw(build_key),)).fetchone()
+        return Digest(row[0].hex()) if row else None
+
+    def put_plan(self, build_key: Digest, image: Digest) -> None:
+        """Remember which image a build gave."""
+        with self._connected() as connection, _transaction(connection):
+            connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (_raw(build_key), _raw(image)))
+
+    def size_bytes(self) -> int:
+        """Bytes of all payloads."""
+        with self._connected() as connection:
+            return int(connection.execute("SELECT coalesce(sum(size), 0) FROM members").fetchone()[0])
+
+    def __len__(self) -> int:
+        """How many members there are."""
+        with self._connected() as connection:
+            return int(connection.execute("SELECT count(*) FROM members").fetchone()[0])
+
+    def prune(self, max_bytes: int) -> int:
+        """Drop the members that were least recently used until the payloads fit; gives the bytes dropped."""
+        with self._connected() as connection:
+            with _transaction(connection):
+                total = int(connection.execute("SELECT coalesce(sum(size), 0) FROM members").fetchone()[0])
+                dropped = 0
+                oldest = connection.execute("SELECT id, size FROM members ORDER BY tick, id").fetchall()
+                for identity, size in oldest:
+                    if total - dropped <= max_bytes:
+                        break
+                    connection.execute("DELETE FROM payloads WHERE id = ?", (identity,))
+                    connection.execute("DELETE FROM members WHERE id = ?", (identity,))
+                    dropped += size
+            if dropped:
+                connection.execute("PRAGMA incremental_vacuum")
+        return dropped
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if found > FORMAT:
+            newer = f"has format {found}, and this jomon knows formats up to {FORMAT}"
+            raise StoreError(f"The build cache {self._path} {newer}: upgrade jomon, or use another folder.")
+        if found == FORMAT:
+            return
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        with _transaction(connection):
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @staticmethod
+    def _touch(connection: sqlite3.Connection, keys: Sequence[Digest]) -> None:
+        """Mark members as used now, so that a prune takes others first."""
+        if not keys:
+            return
+        with _transaction(connection):
+            tick = _next_tick(connection)
+            marks = [(tick, _raw(key)) for key in keys]
+            connection.executemany("UPDATE members SET tick = ? WHERE key = ?", marks)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: sqlite3.Error) -> StoreError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            mend = "delete the file, and the next build trains its members again"
+            return CorruptError(f"The build cache {self._path} is damaged ({error}): {mend}.")
+        if name.startswith("SQLITE_FULL"):
+            hint = "free some space, or run `jomon prune`, and build again; what was cached before is kept"
+            return StoreError(f"The disk of the build cache {self._path} is full: {hint}.")
+        if name.startswith("SQLITE_BUSY"):
+            hint = f"another process has been writing for {_WAIT_SECONDS:.0f} seconds; wait for it and repeat"
+            return StoreError(f"The build cache {self._path} is locked: {hint}.")
+        return StoreError(f"The build cache {self._path} cannot be used ({error}): check the folder and the disk.")
+
+
+_PUT_MEMBER = """
+INSERT INTO members (key, digest, size, note, tick) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, size = excluded.size, note = excluded.note,
+                                tick = excluded.tick
+RETURNING id
+"""
+_PUT_PAYLOAD = "INSERT OR REPLACE INTO payloads (id, bytes) VALUES (?, ?)"
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _next_tick(connection: sqlite3.Connection) -> int:
+    """A number larger than all before: the order of uses needs no clock."""
+    return int(connection.execute("SELECT coalesce(max(tick), 0) + 1 FROM members").fetchone()[0])
+
+
+def _select(connection: sqlite3.Connection, query: str, keys: list[Digest]) -> Iterator[tuple[Any, ...]]:
+    waiting = iter(keys)
+    while some := list(islice(waiting, _KEYS_AT_ONCE)):
+        places = ",".join("?" * len(some))
+        yield from connection.execute(query.format(places), [_raw(key) for key in some])
+
+
+def _raw(digest: Digest) -> bytes:
+    return bytes.fromhex(digest.hex)
