@@ -1,6 +1,6 @@
 """Spans and moments as people write them: `12h`, `2d`, `1w`, `2013-11-29`, `2013-11-29T06:00`, hours `21-4`.
 
-Each reader raises `ValueError` with a sentence that says what would be right; each writer gives the one canonical
+Each reader raises `ValueError` that says what is wrong and what is right; each writer gives the one canonical
 text, so that reading what was written gives the same value.
 """
 
@@ -28,9 +28,7 @@ def parse_duration(text: object) -> timedelta:
     """
     if isinstance(text, timedelta):
         value = text
-    elif text == 0 and not isinstance(text, bool):
-        value = timedelta(0)
-    elif isinstance(text, str) and text.strip() == "0":
+    elif not isinstance(text, bool) and text in (0, "0"):
         value = timedelta(0)
     elif isinstance(text, str) and _WHOLE.fullmatch(text):
         seconds = sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
@@ -65,7 +63,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_moment(text: object) -> date | datetime:
-    """Read `2013-11-29` (a date) or `2013-11-29T06:00` (a local wall time); raises `ValueError` for anything else."""
+    """Read `2013-11-29` (a date) or `2013-11-29T06:00` (local wall time); raises `ValueError` otherwise."""
     if isinstance(text, datetime):
         if text.tzinfo is not None:
             raise ValueError("a moment here is local wall time; leave its zone out")
@@ -92,7 +90,7 @@ def parse_date(text: object) -> date:
 
 @dataclass(frozen=True, slots=True)
 class HourRange:
-    """Hours of the day from `first` to `last`, both included; wraps over midnight where `last` is below `first`.
+    """Hours of the day from `first` to `last`, both included; wraps over midnight if `last` is below `first`.
 
     >>> HourRange.parse("21-1").hours
     (21, 22, 23, 0, 1)

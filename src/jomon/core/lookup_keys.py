@@ -47,7 +47,7 @@ def parse_lookup_key(on: Sequence[str], time: str) -> LookupKey:
 
 
 def time_part_of(text: str, time: str) -> TimePart | None:
-    """Which part of the time `text` asks for, or None for a plain column; raises `ValueError` for a wrong call."""
+    """The part of the time that `text` asks for, None for a plain column; raises `ValueError` otherwise."""
     if text == time:
         return "asof"
     found = _CALL.fullmatch(text)

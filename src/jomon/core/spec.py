@@ -1,111 +1,45 @@
 """The project file as frozen values: what a fleet is made of, before anything is read or trained.
 
-These models hold shapes and ranges; the rules that tie one part to another are in `spec_rules`, and reading YAML with
-line numbers is in `spec_yaml`. `canonical()` and `from_canonical()` are exact inverses and are what images store.
+These models hold shapes and ranges; the rules that tie one part to another are in `rules_*`, and reading YAML
+with line numbers is in `spec_yaml`. `canonical()` and `from_canonical()` are exact inverses.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    JsonValue,
-    PlainSerializer,
-    PlainValidator,
-    StringConstraints,
-    Tag,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from jomon.core import durations
-from jomon.core.durations import HourRange
 from jomon.core.lookup_keys import LookupKey, parse_lookup_key
+from jomon.core.spec_types import (
+    AxisValue,
+    Bound,
+    CalendarName,
+    Day,
+    Duration,
+    EstimatorName,
+    FleetName,
+    HalfLife,
+    HoldOut,
+    Hours,
+    Model,
+    Moment,
+    Month,
+    Name,
+    Param,
+    Scalar,
+    WeekdayName,
+    null_text,
+)
 
 BUILTIN_AXES = ("season", "occasion", "hour_band", "weekday")
 SEASONS = ("winter", "spring", "summer", "autumn")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ESTIMATORS = ("lightgbm", "linear", "baseline", "none")
 MIN_ROWS = 200  # below this a segment's own fit is noise on every data set tried
-
-Duration = Annotated[
-    timedelta,
-    PlainValidator(durations.parse_duration),
-    PlainSerializer(durations.format_duration, return_type=str),
-]
-Moment = Annotated[
-    date | datetime,
-    PlainValidator(durations.parse_moment),
-    PlainSerializer(lambda value: value.isoformat(), return_type=str),
-]
-Day = Annotated[
-    date,
-    PlainValidator(durations.parse_date),
-    PlainSerializer(lambda value: value.isoformat(), return_type=str),
-]
-Hours = Annotated[HourRange, PlainValidator(HourRange.parse), PlainSerializer(str, return_type=str)]
-Name = Annotated[str, StringConstraints(min_length=1)]
-Month = Annotated[int, Field(ge=1, le=12)]
-WeekdayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-CalendarName = Literal["hour", "minute_of_day", "weekday", "month", "year_phase", "days_to_occasion"]
-
-
-def _duration_or_day(value: object) -> timedelta | date:
-    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
-        return durations.parse_date(value)
-    return durations.parse_duration(value)
-
-
-def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
-    return "auto" if value == "auto" else durations.parse_duration(value)
-
-
-def _bound(value: object) -> float | date | datetime:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str | date):
-        return durations.parse_moment(value)
-    raise ValueError("a bound is a number or a date")
-
-
-def _axis_value(value: object) -> str:
-    """Axis values are text, written as the data's own values are: 7 is '7', true is 'true'."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) or (isinstance(value, str) and value):
-        return str(value)
-    raise ValueError(f"{value!r} is not the value of an axis; write it in quotes")
-
-
-def _written(value: timedelta | date | str) -> str:
-    if isinstance(value, timedelta):
-        return durations.format_duration(value)
-    return value if isinstance(value, str) else value.isoformat()
-
-
-Bound = Annotated[
-    int | float | date | datetime,
-    PlainValidator(_bound),
-    PlainSerializer(lambda v: v.isoformat() if isinstance(v, date) else v),
-]
-
-
-class Model(BaseModel):
-    """What every part of the file shares: frozen, strict, no key that is not declared, no infinities."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
 
 
 class DatabaseSource(Model):
@@ -179,7 +113,7 @@ class ColumnContract(Model):
     min: Bound | None = None
     max: Bound | None = None
     required: bool = False
-    values: tuple[str | int | float | bool, ...] | None = Field(default=None, min_length=1)
+    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
 
 
 class DataSpec(Model):
@@ -192,7 +126,7 @@ class DataSpec(Model):
     key: tuple[Name, ...] = Field(min_length=1)
     target: TargetSpec
     features: FeaturesSpec
-    contract: dict[Name, ColumnContract] = {}
+    contract: dict[Name, ColumnContract] = Field(default_factory=dict)
     duplicates: Literal["quarantine", "first", "last", "error"] = "quarantine"
 
     @property
@@ -220,7 +154,7 @@ class OccasionAxis(Model):
     subdivision: Name | None = None
     days_before: int = Field(default=0, ge=0, le=30)
     days_after: int = Field(default=0, ge=0, le=30)
-    also: dict[Day, Name] = {}
+    also: dict[Day, Name] = Field(default_factory=dict)
     only: tuple[Name, ...] | None = Field(default=None, min_length=1)
 
 
@@ -257,7 +191,7 @@ class LookupSpec(Model):
     features: tuple[Name, ...] = Field(min_length=1)
     max_age: Duration = timedelta(0)
     delay: Duration = timedelta(0)
-    missing: Literal["null", "quarantine"] = "null"
+    missing: Annotated[Literal["null", "quarantine"], BeforeValidator(null_text)] = "null"
     duplicates: Literal["first", "last", "error"] = "error"
 
     def key(self, time: str) -> LookupKey:
@@ -266,9 +200,9 @@ class LookupSpec(Model):
 
 
 class Validity(Model):
-    """A period in which the members that match `segment` answer: from `start` (the key `from`) until before `until`."""
+    """When the members that match `segment` answer; `start` is the key `from`, `until` is excluded."""
 
-    segment: dict[Name, Annotated[str, PlainValidator(_axis_value)]] = {}
+    segment: dict[Name, AxisValue] = Field(default_factory=dict)
     start: Moment | None = Field(default=None, validation_alias="from", serialization_alias="from")
     until: Moment | None = None
 
@@ -281,10 +215,8 @@ class StageSpec(Model):
     """A level, the estimator of its members, and the rule by which they are kept."""
 
     level: tuple[Name, ...]
-    estimator: Annotated[
-        str, StringConstraints(pattern=r"^(lightgbm|linear|baseline|none|[\w.]+:[\w.]+)$")
-    ] = "lightgbm"
-    params: dict[Name, JsonValue] = {}
+    estimator: EstimatorName = "lightgbm"
+    params: dict[Name, Param] = Field(default_factory=dict)
     keep: Literal["not_worse", "better", "always"] = "not_worse"
     min_rows: int = Field(default_factory=_default_min_rows, ge=0)
     features: tuple[Name, ...] | None = None
@@ -298,11 +230,9 @@ class StageSpec(Model):
 
 
 class EvaluationSpec(Model):
-    """How later time is held out and how differences are judged; `holdout` is a span at the end or a first day."""
+    """How later time is held out and judged; `holdout` is a span at the end of the data or a first day."""
 
-    holdout: Annotated[
-        timedelta | date, PlainValidator(_duration_or_day), PlainSerializer(_written, return_type=str)
-    ] = timedelta(weeks=14)
+    holdout: HoldOut = timedelta(weeks=14)
     step: Duration = timedelta(weeks=1)
     trials: int = Field(default=4, ge=1, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -310,18 +240,14 @@ class EvaluationSpec(Model):
 
 
 class FastSpec(Model):
-    """How fast parts follow the outcomes: the half-life of a row's weight, and whether the slope is fitted too."""
+    """How fast parts follow the outcomes: the half-life of a row's weight, and whether they fit a slope."""
 
-    half_life: Annotated[
-        timedelta | Literal["auto"],
-        PlainValidator(_duration_or_auto),
-        PlainSerializer(_written, return_type=str),
-    ] = "auto"
+    half_life: HalfLife = "auto"
     scale: bool = True
 
 
 class BuildSpec(Model):
-    """How a build runs: its seed, the blocks of time in which members are judged, worker processes (all cores if None)."""
+    """How a build runs: its seed, the blocks of time that judge members, its processes (None: all cores)."""
 
     seed: int = Field(default=0, ge=0, lt=2**31)
     blocks: int = Field(default=6, ge=2, le=100)
@@ -331,12 +257,12 @@ class BuildSpec(Model):
 class ProjectSpec(Model):
     """One project file: a fleet and everything that is declared of it."""
 
-    fleet: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=128)]
+    fleet: FleetName
     question: Name
-    owners: dict[Name, Name] = {}
+    owners: dict[Name, Name] = Field(default_factory=dict)
     data: DataSpec
     axes: AxesSpec = AxesSpec()
-    lookups: dict[Name, LookupSpec] = {}
+    lookups: dict[Name, LookupSpec] = Field(default_factory=dict)
     stages: tuple[StageSpec, ...] = Field(min_length=1)
     relation: Literal["correct", "replace"] = "correct"
     evaluation: EvaluationSpec = EvaluationSpec()
@@ -350,18 +276,18 @@ class ProjectSpec(Model):
     @classmethod
     def from_canonical(cls, document: Mapping[str, Any]) -> ProjectSpec:
         """The inverse of `canonical`; raises pydantic's `ValidationError` where the document is not one."""
-        return cls.model_validate_json(json.dumps(document))
+        return cls.model_validate_json(json.dumps(document), by_alias=True, by_name=False)
 
     def lookup_features(self) -> tuple[str, ...]:
         """The columns that lookups bring, in the order of the file."""
         return tuple(name for lookup in self.lookups.values() for name in lookup.features)
 
     def columns_needed(self) -> tuple[str, ...]:
-        """The columns the data source has to have: everything but what lookups bring and the calendar tells."""
+        """The columns the data source has to have: all but what lookups bring and the calendar tells."""
         return tuple(self.column_places())
 
     def column_places(self) -> dict[str, str]:
-        """Each needed column with the key of the file that first asks for it, such as `data.features.numeric[2]`."""
+        """Each needed column with the key that first asks for it, such as `data.features.numeric[2]`."""
         brought, places = set(self.lookup_features()), dict[str, str]()
         for place, column in self._mentions():
             if column not in brought:
