@@ -29,6 +29,8 @@ MODEL_WEIGHT_RAW = "application/vnd.cncf.model.weight.v1.raw"
 FLEET = "application/vnd.jomon.fleet.v1+json"
 # The fast parts: a layer of their own, because they change every day and nothing else does.
 FAST = "application/vnd.jomon.fast.v1.safetensors"
+# A member that is no array but an object in skops' format, which runs no code on load; one layer each.
+OPAQUE = "application/vnd.jomon.member.v1.skops"
 # Lineage and evidence of every member: read by people, not needed to predict.
 MEMBERS = "application/vnd.jomon.members.v1+json"
 # An evaluation, attached to the image that it judges.
@@ -46,6 +48,9 @@ TITLE = "org.opencontainers.image.title"
 MODEL_FILEPATH = "org.cncf.model.filepath"
 # On a manifest: how many members the image has, so that a list of images need not open a layer.
 MEMBER_COUNT = "vnd.jomon.members"
+# On the layer of an opaque member: its segment, and the factor on what it adds.
+SEGMENT = "vnd.jomon.segment"
+SHRINK = "vnd.jomon.shrink"
 # On an entry that lost its tag: the repository that it belongs to.
 REPOSITORY = "vnd.jomon.repository"
 # On the entry of an attachment: what it is attached to, so that a list of them need not read every manifest.

@@ -18,7 +18,7 @@ _SYNC_THREADS = 8  # waiting syncs share one commit of the file system's journal
 
 @contextmanager
 def disk_errors(place: Path, doing: str) -> Iterator[None]:
-    """Turn what the operating system refuses into one sentence about `place`; `doing` completes "while ..."."""
+    """Turn what the system refuses into one sentence about `place`; `doing` completes "while ..."."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def write_new(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o64
 
 
 def replace_file(path: Path, data: bytes, temporary: Path) -> None:
-    """Replace `path` by `data` in one step, durably; `temporary` is on the same file system and not in use."""
+    """Replace `path` by `data` in one step, durably; `temporary` is on the same file system, and free."""
     write_new(temporary, [data])
     try:
         sync_file(temporary)

@@ -14,14 +14,14 @@ from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
 from jomon.oci.ports import BlobSource, NewBlob
 from jomon.store import atomic
-from jomon.store.locks import Lease, leased, locked
-from jomon.store.paths import Paths
+from jomon.store.locks import Lease, locked
+from jomon.store.paths import Paths, writing
 
 _CHUNK = 1 << 20  # bytes read at once: large enough that the hash, not the call, takes the time
 
 
-class DamagedBlob(Exception):
-    """A blob that is absent, or whose bytes do not match; the caller knows the image and writes the sentence."""
+class DamagedBlobError(Exception):
+    """A blob that is absent or does not match; the caller knows the image and writes the sentence."""
 
     def __init__(self, digest: Digest, what: str) -> None:
         self.digest = digest
@@ -50,7 +50,7 @@ class BlobFiles:
 
     def put(self, blobs: Iterable[NewBlob]) -> tuple[Descriptor, ...]:
         """Store blobs, durable together on return; what is there already, and right, is not written again."""
-        with atomic.disk_errors(self._paths.root, "storing blobs"), leased(self._paths.leases) as lease:
+        with atomic.disk_errors(self._paths.root, "storing blobs"), writing(self._paths) as lease:
             batch = _Batch(lease)
             try:
                 out = tuple(self._write(blob, batch) for blob in blobs)
@@ -62,19 +62,19 @@ class BlobFiles:
             return out
 
     def open(self, digest: Digest) -> memoryview:
-        """The bytes of a blob, read-only and mapped; raises `DamagedBlob` unless they match the digest."""
+        """The bytes of a blob, read-only and mapped; raises `DamagedBlobError` unless they match."""
         path = self._paths.blob(digest)
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
-            raise DamagedBlob(digest, "is missing") from None
+            raise DamagedBlobError(digest, "is missing") from None
         try:
             empty = os.fstat(descriptor).st_size == 0
             view = memoryview(b"" if empty else mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
         finally:
             os.close(descriptor)
         if Digest.of(view) != digest:
-            raise DamagedBlob(digest, "does not match its digest")
+            raise DamagedBlobError(digest, "does not match its digest")
         return view
 
     def size(self, digest: Digest) -> int | None:
@@ -103,7 +103,7 @@ class BlobFiles:
                 return False
             try:
                 self.open(digest)
-            except DamagedBlob:
+            except DamagedBlobError:
                 return False
             os.utime(self._paths.blob(digest))
             return True

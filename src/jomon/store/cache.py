@@ -1,7 +1,8 @@
 """The build cache: members that were fitted before, by the digest of their lineage, in one SQLite file.
 
-Many processes read and write it at once (write-ahead log). A process that is killed loses at most the transaction it
-was in. What the cache loses is trained again, so it is synced at the pace of the log, not of every transaction.
+Many processes read and write it at once (write-ahead log). A process that is killed loses at most the
+transaction it was in. What the cache loses is trained again, so it is synced at the pace of the log, not of
+every transaction.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any
 
 from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.digest import Digest, canonical_json
-from jomon.oci.ports import CachedMember, CacheItem, CacheRead
+from jomon.oci.ports import BuildCachePort, CachedMember, CacheItem, CacheRead
 from jomon.store import atomic
 
 FILE_NAME = "cache.sqlite"
-# The format of the tables. To change it: raise it, and convert (or drop: it is a cache) older files in `_prepare`.
+# The format of the tables. To change it: raise it, and convert or drop older files in `_prepare`.
 FORMAT = 1
 _WAIT_SECONDS = 60.0  # longer than another process needs to write 10,000 members
 _KEYS_AT_ONCE = 500  # below the number of parameters that every SQLite takes (999)
@@ -35,11 +36,11 @@ CREATE TABLE IF NOT EXISTS plans (build_key BLOB PRIMARY KEY, image BLOB NOT NUL
 """
 
 
-class BuildCache:
+class BuildCache(BuildCachePort):
     """The build cache in the folder `root`; it holds no open file, so it may be handed to other processes.
 
-    Errors: `StoreError` where the file cannot be used, `CorruptError` where it is damaged as a whole. A damaged
-    payload is no error: its key counts as missing, and the caller is told.
+    Errors: `StoreError` where the file cannot be used, `CorruptError` where it is damaged as a whole. A
+    damaged payload is no error: its key counts as missing, and the caller is told.
     """
 
     def __init__(self, root: Path) -> None:
@@ -62,7 +63,7 @@ class BuildCache:
                 Digest(key.hex()): (payload, Digest(digest.hex()), note)
                 for key, payload, digest, note in _select(
                     connection,
-                    "SELECT key, bytes, digest, note FROM members LEFT JOIN payloads USING (id) WHERE key IN ({})",
+                    _GET,
                     asked,
                 )
             }
@@ -180,7 +181,9 @@ class BuildCache:
         if name.startswith("SQLITE_BUSY"):
             hint = f"another process has been writing for {_WAIT_SECONDS:.0f} seconds; wait for it and repeat"
             return StoreError(f"The build cache {self._path} is locked: {hint}.")
-        return StoreError(f"The build cache {self._path} cannot be used ({error}): check the folder and the disk.")
+        return StoreError(
+            f"The build cache {self._path} cannot be used ({error}): check the folder and the disk."
+        )
 
 
 _PUT_MEMBER = """
@@ -189,6 +192,7 @@ ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, size = excluded.size, 
                                 tick = excluded.tick
 RETURNING id
 """
+_GET = "SELECT key, bytes, digest, note FROM members LEFT JOIN payloads USING (id) WHERE key IN ({})"
 _PUT_PAYLOAD = "INSERT OR REPLACE INTO payloads (id, bytes) VALUES (?, ?)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -24,8 +24,8 @@ _SHOWN = 5  # names in a message: more than a reader compares
 class Catalog:
     """The entries of a store's index, read as names.
 
-    An image has one entry for each of its names, or a single one without a name. Attachments have an entry without
-    a name that carries their subject. Every change gives a new catalog.
+    An image has one entry for each of its names, or a single one without a name. Attachments have an entry
+    without a name that carries their subject. Every change gives a new catalog.
     """
 
     index: Index = field(default_factory=Index)
@@ -72,7 +72,7 @@ class Catalog:
         raise self._unknown(reference, text)
 
     def name_of(self, name: str | Reference, *, strict: bool = True) -> str:
-        """The text under which `name` is listed; where it is none, an error if `strict`, else an empty text."""
+        """The text under which `name` is listed; where it is not, an error, or if not `strict` no text."""
         text = str(name)
         if text in self.names:
             return text
@@ -100,7 +100,9 @@ class Catalog:
         plain = Descriptor(
             manifest.media_type, manifest.digest, manifest.size, marks, artifact_type=manifest.artifact_type
         )
-        entries = list(self.entries)
+        entries = [
+            _completed(entry, marks) if entry.digest == manifest.digest else entry for entry in self.entries
+        ]
         if all(entry.digest != manifest.digest for entry in entries):
             entries.append(plain)
         catalog = self._with(entries)
@@ -223,7 +225,7 @@ def is_attachment(entry: Descriptor) -> bool:
 
 
 def split_name(name: str) -> tuple[str, str | None]:
-    """Repository and tag of a name in the index; other programs write names of which only one part is there."""
+    """Repository and tag of a name in the index; names that other programs wrote may lack the tag."""
     try:
         reference = Reference.parse(name)
     except OciError:
@@ -237,8 +239,13 @@ def repository_of(entry: Descriptor) -> str | None:
     return split_name(name)[0] if name else entry.annotations.get(media.REPOSITORY)
 
 
+def _completed(entry: Descriptor, marks: Mapping[str, str]) -> Descriptor:
+    """An entry with the marks that it lacks: another program may have listed the image without them."""
+    return entry.with_annotations({**marks, **entry.annotations})
+
+
 def tag_text(name: Reference) -> str:
-    """The text under which a name is listed; raises `UnknownNameError` where it has a digest: that names itself."""
+    """The text under which a name is listed; raises `UnknownNameError` where it has no tag, or a digest."""
     if name.digest is not None or name.repository is None or name.tag is None:
         raise UnknownNameError(
             f"{str(name)!r} cannot be given to an image: write a name and a tag, as in flights:1.0."

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from jomon.core.errors import CorruptError
@@ -20,13 +21,16 @@ from jomon.store.indexfile import IndexFile
 from jomon.store.locks import live_leases, locked
 from jomon.store.paths import Paths
 
-# How long a blob is kept that nothing needs yet: longer than it takes to put the blobs of an image and publish it.
+# How long a blob is kept that nothing needs yet: longer than from the first blob to its image.
 GRACE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What a prune did: `images` and attachments no longer listed, blobs and bytes deleted, blobs kept as too young."""
+    """What a prune did: `images` (and attachments) no longer listed, blobs and bytes deleted.
+
+    `kept_young` blobs are needed by nothing but too young to go; `leftovers` are files of writers that died.
+    """
 
     images: tuple[Digest, ...] = ()
     blobs: int = 0
@@ -47,6 +51,7 @@ class PruneReport:
 
 def prune(store: Images, paths: Paths, index: IndexFile, *, untagged: bool, grace: timedelta) -> PruneReport:
     """See `ImageStore.prune`. Nobody finds a blob or publishes an image between the mark and the sweep."""
+    paths.make()
     with locked(paths.sweep_lock) as lock, locked(paths.index_lock):
         before = index.read()
         after = before.without_digests(unwanted(before, untagged=untagged))
@@ -64,7 +69,7 @@ def prune(store: Images, paths: Paths, index: IndexFile, *, untagged: bool, grac
 
 
 def unwanted(catalog: Catalog, *, untagged: bool) -> set[Digest]:
-    """Attachments whose subject is gone and, with `untagged`, images without a name and what is attached to them."""
+    """Attachments whose subject is gone; with `untagged`, images without a name and their attachments."""
     gone: set[Digest] = set()
     if untagged:
         gone = {entry.digest for entry in catalog.images() if not is_named(entry)}
@@ -74,7 +79,7 @@ def unwanted(catalog: Catalog, *, untagged: bool) -> set[Digest]:
 
 
 def reachable(store: Images, catalog: Catalog) -> set[Digest]:
-    """Every blob that a listed manifest or index needs, itself included; raises `CorruptError` where one is unreadable."""
+    """Every blob that a listed manifest needs, itself included; raises `CorruptError` for a damaged one."""
     needed: set[Digest] = set()
     waiting = [(entry.digest, entry.media_type) for entry in catalog.entries]
     while waiting:
@@ -111,7 +116,7 @@ def _sweep_blobs(paths: Paths, needed: set[Digest], horizon_ns: int) -> tuple[in
         if facts.st_mtime_ns >= horizon_ns:
             young += 1
             continue
-        os.unlink(entry.path)
+        Path(entry.path).unlink()
         blobs, size = blobs + 1, size + facts.st_size
     return blobs, size, young
 

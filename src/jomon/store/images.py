@@ -15,7 +15,7 @@ from jomon.oci.entries import ImageEntry, parse_time
 from jomon.oci.errors import OciError
 from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
-from jomon.oci.ports import BlobSource, NewBlob
+from jomon.oci.ports import BlobSource, ImageStorePort, NewBlob
 from jomon.oci.reference import Reference
 from jomon.store import catalog as rules
 from jomon.store.catalog import Catalog
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
-class Images(ABC):
+class Images(ImageStorePort, ABC):
     """Images by digest and by name; a subclass keeps the blobs and the catalog."""
 
     @abstractmethod
@@ -66,8 +66,8 @@ class Images(ABC):
     ) -> Digest:
         """Publish an image under `names`, all at once, and give its digest.
 
-        Its blobs have to be there. `manifest` is given as bytes where it was made elsewhere and its digest has to
-        stay. An image that the store has already keeps the time at which it was first made.
+        Its blobs have to be there. `manifest` is given as bytes where it was made elsewhere and its digest
+        has to stay. An image that the store has already keeps the time at which it was first made.
         """
         data = manifest if isinstance(manifest, bytes) else manifest.bytes
         parsed = _parse_new(data)
@@ -160,9 +160,10 @@ class Images(ABC):
         return self._change(rule)
 
     def referrers(self, subject: Digest, artifact_type: str | None = None) -> list[Descriptor]:
-        """The attachments of an image, newest first, with their artifact type and the annotations of the manifest.
+        """The attachments of an image, newest first, with artifact type and annotations.
 
-        Those that another program copied into the layout are found too. `CREATED` is added to the annotations.
+        Those that another program copied into the layout are found too. `CREATED` is added to the
+        annotations.
         """
         found: list[tuple[datetime, Descriptor]] = []
         for entry in self.catalog().entries:
@@ -179,11 +180,11 @@ class Images(ABC):
         ]
 
     def referrers_index(self, subject: Digest) -> Index:
-        """The attachments as a document, for registries that list them under the tag `referrers_tag(subject)`."""
+        """The attachments as a document, for registries that list them under `referrers_tag(subject)`."""
         return Index(tuple(item.without_annotations(media.CREATED) for item in self.referrers(subject)))
 
     def users_of(self, blob: Digest) -> list[str]:
-        """The images that need a blob, by name or short digest; manifests that cannot be read are passed over."""
+        """The images that need a blob, by name or short digest; damaged manifests are passed over."""
         catalog, users = self.catalog(), []
         for digest in catalog.digests():
             needs = {digest}
@@ -197,7 +198,7 @@ class Images(ABC):
         return users
 
     def _subject_of(self, entry: Descriptor) -> Digest | None:
-        """What an entry is attached to; only of entries that jomon did not write is the manifest read for it."""
+        """What an entry is attached to; the manifest is read only of entries that jomon did not write."""
         marked = entry.annotations.get(media.SUBJECT)
         if marked is not None:
             return _digest_or_none(marked)
@@ -210,9 +211,8 @@ class Images(ABC):
         for blob in (*manifest.blobs, stored):
             size = self.blob_size(blob.digest)
             if size is None:
-                raise StoreError(
-                    f"The image needs the blob {blob.digest.short}, which is not in the store: put it first."
-                )
+                what = f"needs the blob {blob.digest.short}, which is not in the store"
+                raise StoreError(f"The image {what}: put it first.")
             if size != blob.size:
                 what = f"has {size} bytes where the image says {blob.size}"
                 raise CorruptError(

@@ -1,12 +1,13 @@
 """The index on disk: changed under a lock, replaced in one step, and written twice.
 
-The second copy, `index.json.bak`, is written before the first. Whichever of the two is damaged, the other holds every
-name whose change was acknowledged.
+The second copy, `index.json.bak`, is written before the first. Whichever of the two is damaged, the other
+holds every name whose change was acknowledged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +16,8 @@ from jomon.oci.errors import OciError
 from jomon.oci.index import Index
 from jomon.store import atomic
 from jomon.store.catalog import Catalog
-from jomon.store.locks import leased, locked
-from jomon.store.paths import Paths
+from jomon.store.locks import locked
+from jomon.store.paths import Paths, writing
 
 T = TypeVar("T")
 
@@ -32,18 +33,25 @@ class IndexFile:
         return Catalog(read_index(self._paths.index))
 
     def change(self, rule: Callable[[Catalog], tuple[Catalog, T]]) -> T:
-        """Read, apply `rule` and write, alone among all processes; nothing is written where nothing changed."""
-        with atomic.disk_errors(self._paths.root, "changing the index"), locked(self._paths.index_lock):
+        """Read, apply `rule` and write, alone among all processes; no change, no write."""
+        with self._alone():
             before = self.read()
             after, result = rule(before)
             if after.index != before.index:
                 self.write(after)
             return result
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with atomic.disk_errors(self._paths.root, "changing the index"):
+            self._paths.make()
+            with locked(self._paths.index_lock):
+                yield
+
     def write(self, catalog: Catalog) -> None:
         """Replace both copies, the second one first; the caller holds the lock."""
         data = catalog.index.bytes
-        with leased(self._paths.leases) as lease:
+        with writing(self._paths) as lease:
             for position, path in enumerate((self._paths.backup, self._paths.index)):
                 atomic.replace_file(path, data, self._paths.temporary / f"{lease.name}.{position}")
 

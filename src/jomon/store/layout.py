@@ -15,16 +15,16 @@ from jomon.oci.digest import Digest, canonical_json
 from jomon.oci.index import Index
 from jomon.oci.ports import NewBlob
 from jomon.store import atomic, gc, recovery, verify
-from jomon.store.blobs import BlobFiles, DamagedBlob
+from jomon.store.blobs import BlobFiles, DamagedBlobError
 from jomon.store.catalog import Catalog
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile
-from jomon.store.locks import leased, locked
-from jomon.store.paths import Paths
+from jomon.store.locks import locked
+from jomon.store.paths import Paths, writing
 
 T = TypeVar("T")
 
-# The format of what jomon adds to the layout. To change it: raise it, and let `open` bring older stores up to it.
+# The format of what jomon adds to the layout. To change it: raise it, and let `open` convert older ones.
 FORMAT = 1
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 
@@ -32,8 +32,8 @@ _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 class ImageStore(Images):
     """Images in a folder; safe for many processes at once, and whole after `kill -9` at any moment.
 
-    It holds no open file, so it may be handed to other processes. Errors: `StoreError` and its `CorruptError`,
-    `UnknownNameError`.
+    It holds no open file, so it may be handed to other processes. Errors: `StoreError` and its
+    `CorruptError`, `UnknownNameError`.
     """
 
     def __init__(self, root: Path) -> None:
@@ -89,7 +89,7 @@ class ImageStore(Images):
         with atomic.disk_errors(self.root, f"reading the blob {digest.short}"):
             try:
                 return self._blobs.open(digest)
-            except DamagedBlob as error:
+            except DamagedBlobError as error:
                 raise CorruptError(self._damage(error)) from None
 
     def blob_size(self, digest: Digest) -> int | None:
@@ -104,7 +104,7 @@ class ImageStore(Images):
     @contextmanager
     def lease(self) -> Iterator[None]:
         """While it is held, `prune` keeps every blob that was put since it began: a build holds one."""
-        with atomic.disk_errors(self.root, "taking a lease"), leased(self._paths.leases):
+        with atomic.disk_errors(self.root, "taking a lease"), writing(self._paths):
             yield
 
     def prune(self, *, untagged: bool = False, grace: timedelta = gc.GRACE) -> gc.PruneReport:
@@ -116,7 +116,7 @@ class ImageStore(Images):
             return gc.prune(self, self._paths, self._index, untagged=untagged, grace=grace)
 
     def verify(self, *, repair: bool = False) -> verify.VerifyReport:
-        """Check every blob against its name, and that every image is whole; `repair` removes leftover files."""
+        """Check every blob against its name, and every image; `repair` removes leftover files."""
         with atomic.disk_errors(self.root, "verifying"):
             return verify.verify(self, self._paths, repair=repair)
 
@@ -131,7 +131,8 @@ class ImageStore(Images):
                 return
             if not self._paths.index.exists():
                 self._index.write(Catalog(Index()))
-            with leased(self._paths.leases) as lease:
+            atomic.sync_folder(self._paths.blobs.parent)
+            with writing(self._paths) as lease:
                 temporary = self._paths.temporary / lease.name
                 atomic.replace_file(self._paths.format, _format_text(), temporary)
                 atomic.replace_file(self._paths.marker, _LAYOUT, temporary)
@@ -152,13 +153,13 @@ class ImageStore(Images):
             newer = f"has format {found}, and this jomon knows formats up to {FORMAT}"
             raise StoreError(f"The store {self.root} {newer}: upgrade jomon (`pip install --upgrade jomon`).")
 
-    def _damage(self, error: DamagedBlob) -> str:
+    def _damage(self, error: DamagedBlobError) -> str:
         try:
             users = self.users_of(error.digest)
         except StoreError:
             users = []
         of = f" of {', '.join(users[:3])}" + (" and others" if len(users) > 3 else "") if users else ""
-        mend = "run `jomon verify` to see all that is damaged, then `jomon build` or `jomon pull` to write it again"
+        mend = "run `jomon verify` to see all damage, then `jomon build` to write it again"
         return f"The blob {error.digest.short}{of} in {self.root} {error.what}: {mend}."
 
 
@@ -170,7 +171,15 @@ def _require_free(paths: Paths) -> None:
     """Refuse to make a store among other files; what an interrupted `create` left is ours."""
     if not paths.root.exists():
         return
-    ours = {"blobs", "run", paths.index.name, paths.backup.name, paths.format.name}
+    ours = {
+        "blobs",
+        "run",
+        "trust.json",
+        "cache.sqlite",
+        paths.index.name,
+        paths.backup.name,
+        paths.format.name,
+    }
     foreign = sorted({path.name for path in paths.root.iterdir()} - ours)
     if foreign:
         raise StoreError(

@@ -8,10 +8,13 @@ run/index.lock  run/sweep.lock               locks; run/leases/ running writers;
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from jomon.oci.digest import Digest
+from jomon.store.locks import Lease, leased
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,11 @@ class Paths:
         """Make the folders."""
         for folder in (self.blobs, self.leases, self.temporary):
             folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing(paths: Paths) -> Iterator[Lease]:
+    """Hold a lease while files are written; folders that another program's layout lacks are made first."""
+    paths.make()
+    with leased(paths.leases) as lease:
+        yield lease

@@ -1,9 +1,11 @@
-"""Recovery of a store whose small files were damaged from outside: no name is lost as long as one copy is whole.
+"""Recovery of a store whose small files were damaged: no name is lost while one copy is whole.
 
-1. A whole `index.json` stays as it is. A damaged one is set aside as `index.json.damaged` and replaced by its second
-   copy, `index.json.bak`, which is written before every change and so holds every name that was acknowledged.
-2. Manifests among the blobs that the second copy does not list (another program put them, or the second copy is
-   damaged too) are listed without a name, so that no prune deletes them and a person can tag them again.
+1. A whole `index.json` stays as it is. A damaged one is set aside as `index.json.damaged` and replaced by
+its second copy, `index.json.bak`, which is written before every change and so holds every name that was
+acknowledged.
+2. Manifests among the blobs that the second copy does not list (another program put them, or the second
+copy is damaged too) are listed without a name, so that no prune deletes them and a person can tag them
+again.
 """
 
 from __future__ import annotations
@@ -24,13 +26,12 @@ from jomon.store import atomic
 from jomon.store.catalog import Catalog
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile, read_index
-from jomon.store.locks import leased
-from jomon.store.paths import Paths
+from jomon.store.paths import Paths, writing
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """What was brought back: `rewritten` files, names from the second copy, images found that no copy listed."""
+    """What was brought back: files, names from the second copy, images found that no copy listed."""
 
     rewritten: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class RecoveryReport:
 
 
 def recover(store: Images, paths: Paths, constants: Mapping[Path, bytes]) -> RecoveryReport:
-    """Bring damaged files back; the caller holds the index lock. `constants` are files that always say the same."""
+    """Bring damaged files back, under the index lock; `constants` are files that always say the same."""
     rewritten = [path.name for path, data in constants.items() if _restore(paths, path, data)]
     if _read(paths.index) is not None:
         return RecoveryReport(tuple(rewritten))
@@ -74,7 +75,7 @@ def _restore(paths: Paths, path: Path, data: bytes) -> bool:
     except FileNotFoundError:
         whole = False
     if not whole:
-        with leased(paths.leases) as lease:
+        with writing(paths) as lease:
             atomic.replace_file(path, data, paths.temporary / lease.name)
     return not whole
 

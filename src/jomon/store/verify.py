@@ -31,7 +31,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was checked and what was found; `leftovers` are files of writers that died: harmless, and listed."""
+    """What was checked and found; `leftovers` are files of writers that died: harmless, and listed."""
 
     blobs: int = 0
     bytes: int = 0
@@ -69,7 +69,7 @@ class _Findings:
 
 
 def verify(store: Images, paths: Paths, *, repair: bool) -> VerifyReport:
-    """See `ImageStore.verify`; blobs cannot be pruned meanwhile, and a store that cannot be written is checked too."""
+    """See `ImageStore.verify`; no prune runs meanwhile; a store that cannot be written is checked too."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(paths.sweep_lock, shared=True))
