@@ -164,8 +164,8 @@ class FlatMembers:
         outside = (start < 0) | (start > lengths[:, 3] - words)
         if (in_set & outside).any():
             return "a node's category set lies outside its member"
-        if not np.isfinite(record["threshold"][(flags & (CATEGORY | INLINE)) == 0]).all():
-            return "a node has a threshold that is not finite"
+        if np.isnan(record["threshold"][(flags & CATEGORY) == 0]).any():
+            return "a node has a threshold that is no number"
         return None
 
 
