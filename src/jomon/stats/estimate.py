@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -58,6 +58,18 @@ class Estimate:
     def excludes_zero(self) -> bool:
         """Whether the whole interval lies on one side of zero; False where there is no interval."""
         return self.low is not None and self.high is not None and (self.low > 0.0 or self.high < 0.0)
+
+    def within(self, least: float | None = None, most: float | None = None) -> Estimate:
+        """The same with its bounds cut to what the number can be: an area lies within 0 and 1.
+
+        >>> Estimate(0.01, -0.01, 0.03, 50).within(0.0, 1.0).low
+        0.0
+        """
+        if self.low is None or self.high is None:
+            return self
+        low = self.low if least is None else max(self.low, least)
+        high = self.high if most is None else min(self.high, most)
+        return replace(self, low=low, high=high)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with `value`, `low`, `high`, `rows`, and what else is known."""

@@ -37,11 +37,16 @@ def pool(
     variance: Floats,
     blocks: NDArray[np.integer],
     rows: NDArray[np.integer] | None = None,
+    shared: float = 0.0,
 ) -> Pooled:
     """Random-effects pooling of the means of m segments, with allowance for everything that was estimated.
 
     `mean` float64[m], `variance` of each mean float64[m] (from `block_means`), `blocks` int[m] behind each
     variance, `rows` int[m] to compare variances per row rather than per block. NaN means: not known.
+
+    `shared` is the variance of an error that all segments have in common, such as days on which all err
+    alike: the variance of the overall mean (`DayBootstrap`) less what independent segments would give it;
+    every variance grows by it.
 
     Three steps. Variances from few blocks are shrunk towards the common one (`squeeze_variances`), then
     widened from normal to t so that a normal interval covers. The spread tau^2 between segments has the
@@ -58,8 +63,7 @@ def pool(
     plain, wide = _usable_variances(np.asarray(variance, np.float64), np.asarray(blocks), rows)
     known = np.isfinite(mean) & np.isfinite(wide) & (plain > 0)
     if not known.any():
-        nothing = np.full(len(mean), np.nan)
-        return Pooled(float("nan"), float("nan"), float("nan"), nothing, nothing.copy())
+        return _without_noise(mean, plain)
     y = mean[known]
     grid, weight = _spread(y, plain[known])
     mu, mu_var, own, own_var = _given_spread(y, wide[known], grid)
@@ -67,15 +71,35 @@ def pool(
     own_hat, own_total = _mix(own, own_var, weight)
     _, new_total = _mix(mu[:, None], (mu_var + grid)[:, None], weight)
     out_mean = np.full(len(mean), float(mu_hat[0]))
-    out_sd = np.full(len(mean), float(np.sqrt(new_total[0])))
-    out_mean[known], out_sd[known] = own_hat, np.sqrt(own_total)
-    return Pooled(float(mu_hat[0]), float(np.sqrt(mu_total[0])), float(weight @ grid), out_mean, out_sd)
+    out_sd = np.full(len(mean), float(np.sqrt(new_total[0] + shared)))
+    out_mean[known], out_sd[known] = own_hat, np.sqrt(own_total + shared)
+    return Pooled(
+        float(mu_hat[0]), float(np.sqrt(mu_total[0] + shared)), float(weight @ grid), out_mean, out_sd
+    )
+
+
+def _without_noise(mean: Floats, variance: Floats) -> Pooled:
+    """No segment shows any noise: exact where the variance is zero (two models that answer alike), else
+    unknown."""
+    exact = np.isfinite(mean) & (variance == 0)
+    if not exact.any():
+        nan = float("nan")
+        return Pooled(nan, nan, nan, np.full(len(mean), nan), np.full(len(mean), nan))
+    own = mean[exact]
+    return Pooled(
+        float(own.mean()),
+        float(own.std() / np.sqrt(len(own))),
+        float(own.var()),
+        np.where(exact, mean, np.nan),
+        np.where(exact, 0.0, np.nan),
+    )
 
 
 def _usable_variances(
     variance: Floats, blocks: NDArray[np.integer], rows: NDArray[np.integer] | None
 ) -> tuple[Floats, Floats]:
-    """Shrunk variances of the means, and the same widened for their degrees of freedom; infinite where unknown."""
+    """Shrunk variances of the means, and the same widened for their degrees of freedom; infinite where
+    unknown."""
     size = np.asarray(blocks if rows is None else rows, np.float64)
     squeezed = squeeze_variances(variance * size, np.asarray(blocks, np.float64) - 1.0)
     t = t_quantile(0.975, squeezed.df) / normal_quantile(0.975)
