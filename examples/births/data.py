@@ -9,7 +9,7 @@ import polars as pl
 
 
 def load_births() -> pl.LazyFrame:
-    """All 372,864 rows as they came: 51 states (the District of Columbia is one), 7,305 days, and 309 rows more.
+    """All 372,864 rows as they came: 51 states (one is the District of Columbia), 7,305 days, 309 rows more.
 
     `date` is text, written from year, month and day: `1969-02-30` stays what the source says and cannot be
     read as a day, whereas the source's own date column says 2 March. Those 309 rows hold few births, half of

@@ -305,7 +305,8 @@ class ProjectSpec(Model):
         )
         yield from ((f"data.contract.{name}", name) for name in data.contract)
         for label, lookup in self.lookups.items():
-            yield from ((f"lookups.{label}.on[{i}]", name) for i, name in lookup.key(data.time).places)
+            places = ((f"lookups.{label}.on[{i}]", name) for i, name in enumerate(lookup.on))
+            yield from ((place, name) for place, name in places if name != data.time and "(" not in name)
         for s, stage in enumerate(self.stages):
             for i, name in enumerate(stage.level):
                 if name not in self.axes.available:

@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 FILE = "(file)"
 _MAX_NODES = 100_000  # aliases can multiply: a few lines would fill the memory
 _TAG = "tag:yaml.org,2002:"
+_SCALARS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -61,7 +62,7 @@ def read_yaml(text: str | bytes, file: str) -> Document:
     """Read one YAML 1.2 document; raises `SpecError` with one sentence where it is not one."""
     decoded = _decoded(text, file)
     root = _composed(decoded, file)
-    if root is None:
+    if root is None or (isinstance(root, ScalarNode) and root.value == ""):
         raise _stop(file, 1, "the file is empty; start one with 'jomon init'.")
     builder = _Builder()
     try:
@@ -148,7 +149,7 @@ class _Builder:
         if id(node) in self._open:
             self.problems.append((path, line, f"the alias '*{node.anchor}' stands inside what it names."))
             return None
-        if not str(node.tag).startswith(_TAG):
+        if str(node.tag) not in (f"{_TAG}map", f"{_TAG}seq"):
             self._tag(node, path, line)
         self._open.add(id(node))
         try:
@@ -192,7 +193,7 @@ class _Builder:
 
     def _scalar(self, node: ScalarNode, path: Path, line: int) -> Any:
         text, tag = str(node.value), str(node.tag)
-        if not tag.startswith(_TAG):
+        if tag.removeprefix(_TAG) not in _SCALARS:
             self._tag(node, path, line)
             return text
         if node.style or tag == f"{_TAG}str":
