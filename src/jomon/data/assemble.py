@@ -1,4 +1,6 @@
-"""From typed rows to what a fleet sees: the one path that gold and prediction share, so that they cannot differ."""
+"""From typed rows to what a fleet sees: the one path that gold and prediction share, so that they cannot
+differ.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Assembler:
         self.context = Context(spec)
 
     def assemble(self, frame: pl.DataFrame) -> Assembled:
-        """`frame` holds typed columns, `data.time` in UTC without nulls; lookup features that it lacks are joined."""
+        """`frame` holds typed columns, `data.time` in UTC without nulls; lookup features that it lacks are
+        joined.
+        """
         data = self.spec.data
         time = frame[data.time].to_physical().to_numpy().astype(np.int64)
         joined = join_lookups(frame, time, self.spec, self.lookups)
@@ -60,11 +64,15 @@ class Assembler:
         )
 
     def codes(self, table: Table) -> tuple[Ints, Bools]:
-        """Segment codes (int64, n x S) and whether a row has one and its member is valid then (bool, n x S)."""
+        """Segment codes (int64, n x S) and whether a row has one and its member is valid then (bool, n x
+        S).
+        """
         return self.context.codes(table)
 
     def level_codes(self, table: Table) -> dict[str, tuple[Ints, Bools]]:
-        """For each distinct level `segment:<axes>`: segment codes (int64, n) and whether a row has one (bool, n)."""
+        """For each distinct level `segment:<axes>`: segment codes (int64, n) and whether a row has one
+        (bool, n).
+        """
         levels = list(dict.fromkeys(stage.level for stage in self.spec.stages))
         found = self.context.segments_at(table, levels)
         return {level_name(level): at.row_codes() for level, at in zip(levels, found, strict=True)}
@@ -88,7 +96,9 @@ def timed_axes(spec: ProjectSpec) -> tuple[str, ...]:
 
 
 def column_of(series: pl.Series) -> Column:
-    """A Polars column as numbers (float64) or categories with sorted values; integers too wide for float64 are text."""
+    """A Polars column as numbers (float64) or categories with sorted values; integers too wide for float64
+    are text.
+    """
     kind = series.dtype
     if kind.is_float():
         return series.cast(pl.Float64).to_numpy().astype(np.float64)

@@ -33,8 +33,8 @@ class Arrivals:
 def arrivals(table: LayerTable, source: pl.DataFrame, ingest: str, fresh: bool = False) -> Arrivals:
     """The rows of `source` that `table` has not seen, numbered on from its last row.
 
-    Equal rows of one source are told apart by their count, so that a source shown twice adds nothing and a source
-    that holds a row twice keeps both.
+    Equal rows of one source are told apart by their count, so that a source shown twice adds nothing and a
+    source that holds a row twice keeps both.
     """
     source = storable(source)
     first, second = row_digests(source)

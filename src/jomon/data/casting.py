@@ -20,7 +20,9 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class Cast:
-    """How one column becomes typed: `typed` maps the raw expression, giving null where a value is not `what`."""
+    """How one column becomes typed: `typed` maps the raw expression, giving null where a value is not
+    `what`.
+    """
 
     raw: pl.DataType
     kind: pl.DataType
@@ -72,7 +74,7 @@ def number(name: str, raw: pl.DataType) -> Cast:
 
 def category(raw: pl.DataType) -> Cast:
     """Categories: text, whole numbers and truth values stay what they are (their text is made later)."""
-    if raw == pl.String or raw == pl.Boolean or raw.is_integer():
+    if raw in (pl.String, pl.Boolean) or raw.is_integer():
         return _as_it_is(raw)
     if raw.is_float():
         return Cast(raw, raw, "a category", lambda e: e.fill_nan(None), False)

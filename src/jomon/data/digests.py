@@ -1,8 +1,10 @@
-"""Digests of rows: 128 bits of a row's content that stay the same across versions, machines and column orders.
+"""Digests of rows: 128 bits of a row's content that stay the same across versions, machines and column
+orders.
 
-A row is seen again when its digest is known. Numbers count by value (7 and 7.0 are equal, so an integer column that
-turns into floats when a null arrives changes nothing); text by its bytes; a null adds nothing, so a new column that is
-empty in old rows leaves them as they were. Not a defence against someone who seeks collisions.
+A row is seen again when its digest is known. Numbers count by value (7 and 7.0 are equal, so an integer
+column that turns into floats when a null arrives changes nothing); text by its bytes; a null adds nothing,
+so a new column that is empty in old rows leaves them as they were. Not a defence against someone who seeks
+collisions.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def content_digests(frame: pl.DataFrame) -> tuple[Words, Words]:
 
 
 def set_digest(first: Words, second: Words) -> int:
-    """A digest of rows as a set, the order left out: the sum of their digests (of two sets: add, modulo 2**128)."""
+    """A digest of rows as a set, the order left out: the sum of their digests (of two sets: add, modulo
+    2**128).
+    """
     return (_sum(first) + (_sum(second) << 64)) % 2**128
 
 
@@ -100,7 +104,9 @@ def _text(column: pl.Series) -> pl.Series:
 
 
 def _text_words(column: pl.Series) -> tuple[Words, Words]:
-    """Text that is the plain writing of a number counts as that number: a column may turn from one into the other."""
+    """Text that is the plain writing of a number counts as that number: a column may turn from one into the
+    other.
+    """
     distinct = column.drop_nulls().unique()
     joined = b"".join(blake2b(text.encode(), digest_size=16).digest() for text in distinct.to_list())
     words = np.frombuffer(joined, np.uint64).reshape(-1, 2).copy()
@@ -130,7 +136,9 @@ def _copies(first: Words, second: Words) -> Words | None:
 
 
 def _mix(words: Words) -> Words:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit of the input moves every bit out."""
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit of the input moves every bit
+    out.
+    """
     with np.errstate(over="ignore"):
         words = words + _FRACTION
         words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -20,7 +20,8 @@ _TOLD, _WINNER, _FIRST, _NEW, _STATUS = (
 
 @dataclass(frozen=True)
 class Settled:
-    """`kept` are new rows that silver takes; `replaced` row numbers (old or new) that later rows took the place of.
+    """`kept` are new rows that silver takes; `replaced` row numbers (old or new) that later rows took the
+    place of.
 
     `duplicates` are new rows that silver does not take: their row number and a sentence each.
     """
@@ -33,10 +34,10 @@ class Settled:
 def settle(new: pl.DataFrame, old: pl.DataFrame, data: DataSpec) -> Settled:
     """Let every key have one row.
 
-    `new` are rows that meet the contract, `old` those of silver (key, target and row number suffice); old rows have
-    lower numbers. With `duplicates: last` the last row of a key stays. Otherwise the first stays, except that a first
-    row without an outcome gives way to the first one that brings it: an outcome that arrives later is no
-    contradiction. Raises `DataError` under `duplicates: error` where a row is neither.
+    `new` are rows that meet the contract, `old` those of silver (key, target and row number suffice); old
+    rows have lower numbers. With `duplicates: last` the last row of a key stays. Otherwise the first stays,
+    except that a first row without an outcome gives way to the first one that brings it: an outcome that
+    arrives later is no contradiction. Raises `DataError` under `duplicates: error` where a row is neither.
     """
     keys = list(data.key)
     needed = list(dict.fromkeys((*keys, data.target.column, ROW)))
@@ -61,7 +62,8 @@ def settle(new: pl.DataFrame, old: pl.DataFrame, data: DataSpec) -> Settled:
         one = lost.row(0, named=True)
         more = f" (and {lost.height - 1} more such rows)" if lost.height > 1 else ""
         raise DataError(
-            f"{_key_text(lost.head(1), keys)[0]} comes again in row {one[ROW]} after row {one[_FIRST]}{more}: "
+            f"{_key_text(lost.head(1), keys)[0]} comes again in row {one[ROW]} after row "
+            f"{one[_FIRST]}{more}: "
             "correct the source, or declare data.duplicates."
         )
     losers = judged.filter(pl.col(_STATUS) != _KEPT)

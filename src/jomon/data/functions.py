@@ -1,4 +1,4 @@
-"""Functions of a project folder: loaded by path under a name of their own, so that two projects never meet."""
+"""Functions of a project folder, loaded under a name of their own so that two projects never meet."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from jomon.core.errors import DataError, JomonError
 def load_function(project_dir: Path, reference: str) -> Callable[..., Any]:
     """The function that `module:function` names, the module being a file of `project_dir`.
 
-    The module is loaded anew each time, under a name that no other project has; `sys.path` and `sys.modules` are
-    left as they were. Raises `DataError` in one sentence where the file, the function or the code is wrong.
+    The module is loaded anew each time, under a name that no other project has; `sys.path` and
+    `sys.modules` are left as they were. Raises `DataError` in one sentence where the file, the function or
+    the code is wrong.
     """
     module_name, _, function_name = reference.partition(":")
     path = project_dir.joinpath(*module_name.split(".")).with_suffix(".py")
@@ -57,7 +58,9 @@ def _load(project_dir: Path, path: Path) -> ModuleType:
 
 @contextmanager
 def project_imports(project_dir: Path) -> Iterator[None]:
-    """Inside, modules of `project_dir` can import each other by their plain names; after it, no trace is left."""
+    """Inside, modules of `project_dir` can import each other by their plain names; after it, no trace is
+    left.
+    """
     folder = str(project_dir.resolve())
     own = {p.stem for p in project_dir.glob("*.py")} | {
         p.parent.name for p in project_dir.glob("*/__init__.py")

@@ -1,4 +1,6 @@
-"""Gold: features, segments, targets, and when each target could be known; written once, read often and fast."""
+"""Gold: features, segments, targets, and when each target could be known; written once, read often and
+fast.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -37,7 +38,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def gold_recipe(spec: ProjectSpec, silver_recipe: str, lookups: dict[str, str]) -> str:
-    """The digest of all that decides gold besides silver's rows: features, axes, levels, lookups and their content."""
+    """The digest of all that decides gold besides silver's rows: features, axes, levels, lookups and their
+    content.
+    """
     document = spec.canonical()
     return str(
         Digest.of_json(
@@ -58,7 +61,9 @@ def gold_recipe(spec: ProjectSpec, silver_recipe: str, lookups: dict[str, str]) 
 
 
 def gold_frame(silver: pl.DataFrame, made: Assembled, assembler: Assembler) -> pl.DataFrame:
-    """The gold rows of `silver` rows (n, in the same order): key, time, target, known_at, features, axes, segments."""
+    """The gold rows of `silver` rows (n, in the same order): key, time, target, known_at, features, axes,
+    segments.
+    """
     spec = assembler.spec
     data = spec.data
     after = pl.duration(microseconds=round(data.target.known_after.total_seconds() * 1e6))
@@ -85,7 +90,9 @@ def gold_frame(silver: pl.DataFrame, made: Assembled, assembler: Assembler) -> p
 
 
 def gold_columns(spec: ProjectSpec) -> tuple[str, ...]:
-    """The feature and axis columns of gold, in order: numeric, categorical, plain axes, calendar, timed axes."""
+    """The feature and axis columns of gold, in order: numeric, categorical, plain axes, calendar, timed
+    axes.
+    """
     features = spec.data.features
     names = (
         *features.columns,
@@ -105,9 +112,9 @@ def read_gold(
 ) -> GoldRows:
     """Gold as arrays, in order of (time, key).
 
-    `columns` keeps these feature and axis columns alone; `since` (included) and `before` (excluded) bound the time,
-    as microseconds since 1970-01-01 UTC or as a datetime with a zone. Raises `DataError` where gold is not there, was
-    written for another project file, or lacks a column.
+    `columns` keeps these feature and axis columns alone; `since` (included) and `before` (excluded) bound
+    the time, as microseconds since 1970-01-01 UTC or as a datetime with a zone. Raises `DataError` where
+    gold is not there, was written for another project file, or lacks a column.
     """
     table = LayerTable(root, GOLD)
     lazy = table.scan()
@@ -118,7 +125,7 @@ def read_gold(
     for name in (*names, *levels, *keys, time):
         if name not in have:
             raise DataError(
-                f"Gold has no column {name!r}: the project file has changed since it was written, run `jomon ingest`."
+                f"Gold has no column {name!r}: the project file has changed since, run `jomon ingest`."
             )
     wanted = dict.fromkeys((time, TARGET, KNOWN_AT, *keys, *names, *levels))
     for bound, keep in ((since, pl.Expr.ge), (before, pl.Expr.lt)):
@@ -155,13 +162,17 @@ def _instant(bound: int | datetime) -> pl.Expr:
 
 
 def silver_digest(root: Path | str) -> Digest | None:
-    """The digest of what silver holds, as the last ingest recorded it (no row is read); None before the first one."""
+    """The digest of what silver holds, as the last ingest recorded it (no row is read); None before the
+    first one.
+    """
     state = LayerTable(root, "silver").state
     return None if state is None else state.digest
 
 
 def gold_digest(root: Path | str) -> Digest | None:
-    """The digest of what gold holds, as the last ingest recorded it (no row is read); None before the first one."""
+    """The digest of what gold holds, as the last ingest recorded it (no row is read); None before the first
+    one.
+    """
     state = LayerTable(root, GOLD).state
     return None if state is None else state.digest
 
@@ -172,21 +183,18 @@ def gold_version(root: Path | str) -> int:
 
 
 def require_outcomes(rows: GoldRows, spec: ProjectSpec) -> None:
-    """Raises `DataError` where there is nothing to learn from: no outcome at all, or a binary target of one class."""
+    """Raises `DataError` where there is nothing to learn from: no outcome at all, or a binary target of one
+    class.
+    """
     known = rows.target[rows.known]
     column = spec.data.target.column
     if not len(known):
         raise DataError(
-            f"No row has an outcome: the target {column!r} is missing in all {len(rows)} rows, check data.target."
+            f"No row has an outcome: the target {column!r} is missing in all {len(rows)} rows, "
+            "check data.target."
         )
     if spec.data.target.kind == "binary" and (known == known[0]).all():
         raise DataError(
-            f"The target {column!r} is {int(known[0])} in all {len(known)} rows that have an outcome: a model needs "
-            "both 0 and 1, check data.target or ingest more data."
+            f"The target {column!r} is {int(known[0])} in all {len(known)} rows that have an outcome: a "
+            "model needs both 0 and 1, check data.target or ingest more data."
         )
-
-
-def counts_of(frame: pl.DataFrame, spec: ProjectSpec) -> dict[str, Any]:
-    """What reports tell of gold: rows in no segment by level, and axis columns that hold nothing."""
-    levels = [stage.level for stage in spec.stages if stage.level]
-    return {"outside": {level_name(level): frame[level_name(level)].null_count() for level in levels}}

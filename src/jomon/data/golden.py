@@ -1,4 +1,6 @@
-"""Writing gold: silver rows with lookups joined, features, segments and the time at which each outcome is known."""
+"""Writing gold: silver rows with lookups joined, features, segments and the time at which each outcome is
+known.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,11 @@ class Golden:
         self.contents = contents
 
     def update(self, silver: LayerTable, ingest: str, fresh: bool = False) -> dict[str, int] | None:
-        """Append the silver rows that gold lacks, or write it anew where rules, lookups or old rows have changed.
+        """Append the silver rows that gold lacks, or write it anew where rules, lookups or old rows have
+        changed.
 
-        Returns for each lookup the rows written for which it had nothing; None where nothing had to be written.
+        Returns for each lookup the rows written for which it had nothing; None where nothing had to be
+        written.
         """
         assert silver.state is not None
         base, through = silver.state.base, silver.state.through
@@ -80,7 +84,7 @@ class Golden:
         if state is None or not state.rows:
             return []
         told = [
-            f"The segment column {name!r} is null in all {state.rows} rows: no member of its levels can exist."
+            f"The segment column {name!r} is null in all {state.rows} rows: its levels have no members."
             for name, values in state.counts["empty"].items()
             if not values
         ]

@@ -1,8 +1,8 @@
 """Lookups: values of a second table, joined to each row as they were known at the row's time.
 
-A lookup row is known `delay` after its own time; a row of the data is given the latest one of its slot (its hour, its
-day) or, with `max_age`, of a slot at most that much older, among those known at its time. Nothing that came later can
-reach it, whatever the treatment of duplicates.
+A lookup row is known `delay` after its own time; a row of the data is given the latest one of its slot (its
+hour, its day) or, with `max_age`, of a slot at most that much older, among those known at its time. Nothing
+that came later can reach it, whatever the treatment of duplicates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _US = 1_000_000
 
 @dataclass(frozen=True)
 class LookupTable:
-    """The usable rows of one lookup, ready to be searched; `checked` tells which rows could not be used and why."""
+    """The usable rows of one lookup, ready to be searched; `checked` tells which rows could not be used and
+    why.
+    """
 
     name: str
     spec: LookupSpec
@@ -44,7 +46,9 @@ class LookupTable:
 
     @classmethod
     def build(cls, name: str, came: pl.DataFrame, spec: ProjectSpec) -> LookupTable:
-        """From rows as they came (with row numbers); raises `DataError` as `duplicates` and the columns demand."""
+        """From rows as they came (with row numbers); raises `DataError` as `duplicates` and the columns
+        demand.
+        """
         lookup = spec.lookups[name]
         key = lookup.key(spec.data.time)
         contract = Contract(spec, kept=(ROW,))
@@ -63,7 +67,9 @@ class LookupTable:
         return cls(name, lookup, key.columns, key.time_part, rows.sort(by), checked, contract.local)
 
     def find(self, frame: pl.DataFrame, time_us: Ints) -> NDArray[np.int64]:
-        """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known then; -1 for none."""
+        """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known then; -1 for
+        none.
+        """
         if not self.rows.height:
             return np.full(frame.height, -1, np.int64)
         left = frame.select(_key_text(frame, self.columns)).with_columns(pl.Series(_MOMENT, time_us))
@@ -101,7 +107,9 @@ class LookupTable:
 
 @dataclass(frozen=True)
 class Joined:
-    """Rows with the lookups' features; `missing` counts by lookup, `held` marks rows whose lookup demands a value."""
+    """Rows with the lookups' features; `missing` counts by lookup, `held` marks rows whose lookup demands a
+    value.
+    """
 
     frame: pl.DataFrame
     missing: Mapping[str, int]
@@ -113,8 +121,8 @@ def join_lookups(
 ) -> Joined:
     """Add to `frame` (n rows at `time_us`, int64 microseconds UTC) every lookup feature that it lacks.
 
-    Features that are there already are left alone, so that a caller can bring its own. Raises `PredictError` where a
-    lookup table or a column to join on is missing.
+    Features that are there already are left alone, so that a caller can bring its own. Raises
+    `PredictError` where a lookup table or a column to join on is missing.
     """
     missing: dict[str, int] = {}
     held: dict[str, NDArray[np.bool_]] = {}
@@ -124,14 +132,15 @@ def join_lookups(
             continue
         if name not in tables:
             raise PredictError(
-                f"Column {absent[0]!r} is missing, and the table of the lookup {name} that would bring it is not here: "
-                "send the column, or run `jomon ingest`."
+                f"Column {absent[0]!r} is missing, and the table of the lookup {name} that would bring it is "
+                "not here: send the column, or run `jomon ingest`."
             )
         table = tables[name]
         for column in table.columns:
             if column not in frame.columns:
                 raise PredictError(
-                    f"Column {column!r} is missing, on which the lookup {name} is joined: {near(column, frame.columns)}"
+                    f"Column {column!r} is missing, on which the lookup {name} is joined: "
+                    f"{near(column, frame.columns)}"
                 )
         found = table.find(frame, time_us)
         frame = frame.hstack(table.values(found, absent))
@@ -142,7 +151,8 @@ def join_lookups(
 
 
 def slots(time_us: Ints, part: TimePart, local: LocalTime) -> Ints:
-    """Which slot of a lookup an instant belongs to (n): the instant its local hour began, its local day, or itself.
+    """Which slot of a lookup an instant belongs to (n): the instant its local hour began, its local day, or
+    itself.
 
     A repeated hour is two slots, as it is two hours.
     """
@@ -163,7 +173,9 @@ def _key_text(frame: pl.DataFrame, columns: Sequence[str]) -> list[pl.Series]:
 
 
 def _single(rows: pl.DataFrame, name: str, lookup: LookupSpec, part: TimePart | None) -> pl.DataFrame:
-    """One row per key and slot by the declared treatment; `last` keeps every moment, the latest known one is found."""
+    """One row per key and slot by the declared treatment; `last` keeps every moment, the latest known one
+    is found.
+    """
     slot = [*_on(lookup_columns(rows)), *([_SLOT] if part is not None else [])]
     if lookup.duplicates == "error":
         twice = (
@@ -174,11 +186,12 @@ def _single(rows: pl.DataFrame, name: str, lookup: LookupSpec, part: TimePart | 
         if twice.any():
             row = rows.filter(twice).row(0, named=True)
             told = " ".join(
-                f"{c}={row[c]}" for c in (*lookup_columns(rows), *([lookup.time] if part else []))
+                f"{c}={row[c]}"
+                for c in (*lookup_columns(rows), *([lookup.time] if part and lookup.time else []))
             )
             raise DataError(
-                f"The lookup {name} has {int(twice.sum())} rows for keys that come more than once, such as {told}: "
-                f"correct it, or declare lookups.{name}.duplicates as first or last."
+                f"The lookup {name} has {int(twice.sum())} rows for keys that come more than once, such as "
+                f"{told}: correct it, or declare lookups.{name}.duplicates as first or last."
             )
         return rows
     order = [_AT, ROW] if part is not None else [ROW]

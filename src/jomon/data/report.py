@@ -20,7 +20,9 @@ class TableReport:
 
 @dataclass(frozen=True)
 class LookupReport:
-    """One lookup: rows of its source, rows already known, rows new, rows of the table, rows that cannot be used."""
+    """One lookup: rows of its source, rows already known, rows new, rows of the table, rows that cannot be
+    used.
+    """
 
     source: int
     seen: int
@@ -36,11 +38,12 @@ class LookupReport:
 class IngestReport:
     """Rows in and out of every layer.
 
-    `source` rows were read, of which `seen` were in bronze already and `new` were appended. Of all `bronze` rows,
-    `silver` met the contract, `quarantine` did not, `replaced` gave way to a later row of their key, and `dropped`
-    were later rows of a key of which the first stays (`duplicates: first`). Of the silver rows, `gold` are ready to
-    learn from and `held` lack the value of a lookup that demands one; `without_outcome` have no target yet.
-    `by_reason` counts quarantined rows by reason (a row may have several). `notes` are sentences for people.
+    `source` rows were read, of which `seen` were in bronze already and `new` were appended. Of all `bronze`
+    rows, `silver` met the contract, `quarantine` did not, `replaced` gave way to a later row of their key,
+    and `dropped` were later rows of a key of which the first stays (`duplicates: first`). Of the silver
+    rows, `gold` are ready to learn from and `held` lack the value of a lookup that demands one;
+    `without_outcome` have no target yet. `by_reason` counts quarantined rows by reason (a row may have
+    several). `notes` are sentences for people.
     """
 
     ingest: str
@@ -62,7 +65,9 @@ class IngestReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def check(self) -> IngestReport:
-        """Itself; raises `DataError` where the sums do not agree, which means that a table was changed by hand."""
+        """Itself; raises `DataError` where the sums do not agree, which means that a table was changed by
+        hand.
+        """
         sums = [
             ("source", self.source, "seen + new", self.seen + self.new),
             (
@@ -76,8 +81,8 @@ class IngestReport:
         for name, rows, parts, total in sums:
             if rows != total:
                 raise DataError(
-                    f"The rows do not add up: {name} has {rows}, {parts} come to {total}: the tables were changed by "
-                    "another program, ingest afresh."
+                    f"The rows do not add up: {name} has {rows}, {parts} come to {total}: the tables were "
+                    "changed by another program, ingest afresh."
                 )
         return self
 

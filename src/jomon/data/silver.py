@@ -1,4 +1,6 @@
-"""Silver and quarantine: every bronze row in exactly one of them, or counted as giving way to another of its key."""
+"""Silver and quarantine: every bronze row in exactly one of them, or counted as giving way to another of
+its key.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from jomon.data.tables import AS_CAME, FIRST, REASONS, ROW, SECOND, LayerTable, 
 from jomon.oci.digest import Digest
 
 FORMAT = 1
-"""Raise it when the same bronze rows would be judged differently: silver is then written anew at the next ingest."""
+"""Raise it when the same bronze rows would be judged differently: silver is then written anew at the next
+ingest.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class SilverWriter:
         self.quarantine = LayerTable(root, "quarantine")
 
     def judge(self, bronze: LayerTable, new: Arrivals) -> Judged:
-        """Check all bronze rows that silver or quarantine has not taken account of, and the new ones; writes nothing."""
+        """Check all bronze rows that silver or quarantine has not taken account of, and the new ones;
+        writes nothing.
+        """
         kinds = {**({} if self.fresh else bronze.columns), **new.rows.schema, **new.retype}
         recipe = self._recipe(kinds)
         since = min(self._through(table, recipe) for table in (self.silver, self.quarantine))
@@ -133,9 +139,8 @@ class SilverWriter:
             ]
         if target.kind == "binary" and state.counts["positive"] in (0, known):
             only = int(state.counts["positive"] > 0)
-            return [
-                f"The target {target.column!r} is {only} in all {known} rows with an outcome: a model needs both."
-            ]
+            where = f"all {known} rows with an outcome"
+            return [f"The target {target.column!r} is {only} in {where}: a model needs both."]
         return []
 
     def _through(self, table: LayerTable, recipe: str) -> int:

@@ -1,7 +1,8 @@
 """Where rows come from: a function of the project, files, a Delta table or the query of a database.
 
-Every source becomes frames with the columns and types as they came. CSV has no types: its columns stay text, so that
-a later file with one odd value changes neither what earlier rows look like nor whether they were seen before.
+Every source becomes frames with the columns and types as they came. CSV has no types: its columns stay
+text, so that a later file with one odd value changes neither what earlier rows look like nor whether they
+were seen before.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson")
 def read_source(project_dir: Path, source: Source, what: str = "the source") -> pl.DataFrame:
     """All rows of a source, in order, columns and types as they came.
 
-    `what` names the source in messages. Raises `DataError`, one sentence, where it cannot be read, has no rows, or
-    has columns that no table can hold side by side.
+    `what` names the source in messages. Raises `DataError`, one sentence, where it cannot be read, has no
+    rows, or has columns that no table can hold side by side.
     """
     frames = [frame for frame in iter_source(project_dir, source, what) if frame.height]
     if not frames:
@@ -127,8 +128,8 @@ def _files(project_dir: Path, source: str, what: str) -> pl.DataFrame:
     plain = source.split("?", maxsplit=1)[0].lower()
     if not plain.endswith(_SUFFIXES):
         raise DataError(
-            f"{what}: {source!r} is neither module:function nor files of {', '.join(_SUFFIXES)} nor a Delta table: "
-            "correct data.source."
+            f"{what}: {source!r} is neither module:function nor files of {', '.join(_SUFFIXES)} nor a Delta "
+            "table: correct data.source."
         )
     target = source if remote else str(project_dir / source)
     try:

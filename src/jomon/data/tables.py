@@ -31,9 +31,9 @@ _WIDER = {pl.UInt8: pl.Int16, pl.UInt16: pl.Int32, pl.UInt32: pl.Int64}
 class TableState:
     """What a table holds after a write: read from its last commit, never by reading rows.
 
-    `recipe` is the digest of the rules that made it, `through` the number of bronze rows it has taken account of,
-    `rows` its rows, `content` the set digest of these rows, `base` the ingest that last wrote it anew, `counts`
-    what a report wants to know of it.
+    `recipe` is the digest of the rules that made it, `through` the number of bronze rows it has taken
+    account of, `rows` its rows, `content` the set digest of these rows, `base` the ingest that last wrote
+    it anew, `counts` what a report wants to know of it.
     """
 
     recipe: str
@@ -55,7 +55,7 @@ class TableState:
 
     @property
     def digest(self) -> Digest:
-        """The digest of what the table holds: equal rules and equal rows, in whatever order, give an equal digest."""
+        """The digest of what the table holds: equal rules and rows, in whatever order, equal digest."""
         return Digest.of_json({"recipe": self.recipe, "rows": self.rows, "content": f"{self.content:032x}"})
 
 
@@ -128,7 +128,8 @@ class LayerTable:
             )
         except CommitFailedError as error:
             raise DataError(
-                f"Another ingest wrote the table {self.name} at the same time: nothing is lost, run `jomon ingest` again."
+                f"Another ingest wrote the table {self.name} at the same time: nothing is lost, run "
+                "`jomon ingest` again."
             ) from error
         except (DeltaError, OSError) as error:
             first = str(error).strip().split("\n")[0].rstrip(".")
@@ -162,8 +163,8 @@ class LayerTable:
 def storable(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` with the types that Delta lacks put into the nearest wider one that it has.
 
-    Unsigned integers become wider signed ones (the writer would wrap them), categories, times and durations text,
-    instants UTC microseconds, a column of nothing but nulls text.
+    Unsigned integers become wider signed ones (the writer would wrap them), categories, times and durations
+    text, instants UTC microseconds, a column of nothing but nulls text.
     """
     return frame.with_columns(_storable(frame[name]) for name in frame.columns)
 

@@ -38,7 +38,9 @@ assert [r.value for r in WallReason] == [0, 1, 2, 3]
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """`utc` (int64 microseconds since 1970-01-01 UTC, n; 0 where there is a problem) and `problem` (int8, n)."""
+    """`utc` (int64 microseconds since 1970-01-01 UTC, n; 0 where there is a problem) and `problem` (int8,
+    n).
+    """
 
     utc: Ints
     problem: NDArray[np.int8]
@@ -53,9 +55,10 @@ class Instants:
 def instants(column: pl.Series, data: DataSpec, local: LocalTime) -> Instants:
     """The instants of a column of text, dates or datetimes (n).
 
-    Times with a zone are converted; times without one are wall time in `data.timezone`, and those that a clock change
-    repeats or skips follow `data.daylight_saving`; a date is the first instant of its day. Raises `DataError` where
-    the column cannot hold times at all, or has times without a zone and the project names none.
+    Times with a zone are converted; times without one are wall time in `data.timezone`, and those that a
+    clock change repeats or skips follow `data.daylight_saving`; a date is the first instant of its day.
+    Raises `DataError` where the column cannot hold times at all, or has times without a zone and the
+    project names none.
     """
     kind = column.dtype
     if kind == pl.String:
@@ -127,7 +130,7 @@ def _from_text(column: pl.Series, data: DataSpec, local: LocalTime) -> Instants:
             break
         part = text.gather(left)
         kind = pl.Date if pattern == _DAY else pl.Datetime("us", "UTC" if zoned else None)
-        parsed = part.str.strptime(kind, pattern, strict=False)  # type: ignore[arg-type]
+        parsed = part.str.strptime(kind, pattern, strict=False)
         read = parsed.is_not_null().to_numpy()
         if not read.any():
             continue
