@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jomon.core.errors import DataError
@@ -63,7 +63,7 @@ class _Ingest:
 
     def __init__(self, project: Path, spec: ProjectSpec, root: Path | str, fresh: bool, progress: Progress):
         self.project, self.spec, self.root, self.fresh = project, spec, root, fresh
-        self.id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         self.seconds: dict[str, float] = {}
         self._progress = progress
         self._began = time.perf_counter()
