@@ -1,0 +1,186 @@
+"""The report's tables: players, differences, stages, segments and compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from .report_style import variable
+from .report_text import (
+    DASH,
+    HIGHER_IS_BETTER,
+    PEERS,
+    PLAYERS,
+    Json,
+    decimals,
+    duration,
+    finite,
+    interval,
+    level_name,
+    metric_name,
+    number,
+    player_name,
+    share,
+    verdict,
+)
+
+MOST_ROWS = 1000
+"""Segments listed in one table; beyond it a page becomes slow to open, and `--json` has them all."""
+
+
+def table(caption: str, head: Sequence[str], rows: Sequence[str], text_columns: int = 0) -> str:
+    """A table with a caption and column scopes; `rows` are `<tr>` texts, all else is escaped here.
+
+    The first column heads its row; `text_columns` more columns are aligned as text.
+    """
+    heads = "".join(
+        f'<th scope="col"{" class=text" if i <= text_columns else ""}>{escape(name)}</th>'
+        for i, name in enumerate(head)
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def key(player: str) -> str:
+    """The small square of a player's colour."""
+    return f'<span class="key" style="background:{variable(player)}" aria-hidden="true"></span>'
+
+
+def players(result: Json) -> str:
+    """Four players by metric, each value with its interval."""
+    metrics = list(result["metrics"])
+    digits = {m: decimals([result[p][m] for p in PLAYERS if m in result.get(p, {})]) for m in metrics}
+    rows = []
+    for player in PLAYERS:
+        if not result.get(player):
+            continue
+        cells = "".join(_value(result[player].get(m, {}), digits[m]) for m in metrics)
+        own = ' class="own"' if player == "fleet" else ""
+        rows.append(f'<tr{own}><th scope="row">{key(player)}{escape(player_name(player))}</th>{cells}</tr>')
+    head = ["", *(f"{metric_name(m)} {_direction(m)}" for m in metrics)]
+    return table("Every player on the same rows; below each value its 95% interval", head, rows)
+
+
+def differences(result: Json) -> str:
+    """Fleet minus each peer by metric, with interval and verdict."""
+    rows = []
+    metrics = list(result["metrics"])
+    given = result.get("difference", {})
+    digits = {m: decimals([given[p][m] for p in PEERS if m in given.get(p, {})]) for m in metrics}
+    for peer in PEERS:
+        if not given.get(peer):
+            continue
+        cells = ""
+        for metric in metrics:
+            entry = given[peer].get(metric, {})
+            word = verdict(metric, entry)
+            style = f' class="{word}"' if word in ("better", "worse") else ""
+            bounds = escape(interval(entry, digits[metric], signed=True))
+            cells += (
+                f"<td><span{style}>{number(entry.get('value'), digits[metric], signed=True)} "
+                f"{escape(word)}</span><small>{bounds}</small></td>"
+            )
+        rows.append(f'<tr><th scope="row">{key(peer)}{escape(player_name(peer))}</th>{cells}</tr>')
+    head = ["Fleet minus", *(metric_name(m) for m in metrics)]
+    return table("Paired differences on the same rows, with 95% block-bootstrap intervals", head, rows)
+
+
+def stages(result: Json) -> str:
+    """What each stage holds and what it brought."""
+    listed = result.get("stages", [])
+    digits = decimals([s.get("brought", {}) for s in listed])
+    rows = []
+    for stage in listed:
+        brought = stage.get("brought") or {}
+        word = str(stage.get("verdict", "unknown"))
+        style = {"pays": ' class="better"', "harms": ' class="worse"'}.get(word, "")
+        counts = "".join(
+            f"<td>{_count(stage.get(name))}</td>"
+            for name in ("candidates", "accepted", "rejected", "unknown", "failed")
+        )
+        rows.append(
+            f'<tr><th scope="row">{_count(stage.get("stage"))}. {escape(level_name(stage.get("level")))}</th>'
+            f'<td class="text">{escape(str(stage.get("estimator", DASH)))}</td>'
+            f'<td class="text"><span{style}>{escape(word)}</span></td>'
+            f"<td>{number(brought.get('value'), digits, signed=True)}"
+            f"<small>{escape(interval(brought, digits, signed=True))}</small></td>{counts}"
+            f"<td>{share(stage.get('answered_share'))}</td><td>{duration(stage.get('seconds'))}</td></tr>"
+        )
+    head = [
+        "Stage",
+        "Estimator",
+        "Verdict",
+        "Brought",
+        "Candidates",
+        "Accepted",
+        "Rejected",
+        "Unknown",
+        "Failed",
+    ]
+    head += ["Rows answered", "Fitting"]
+    caption = "Every stage; brought is the loss with it minus the loss without it, below zero where it helps"
+    return table(caption, head, rows, text_columns=2)
+
+
+def segments(result: Json) -> str:
+    """Every segment with its difference, those significantly worse first."""
+    listed = sorted(result.get("segments", []), key=_by_concern)
+    digits = decimals([s.get("difference", {}) for s in listed], most=4)
+    rows = []
+    for segment in listed[:MOST_ROWS]:
+        entry = segment.get("difference") or {}
+        word = str(segment.get("significant") or "")
+        style = f' class="{word}"' if word in ("better", "worse") else ""
+        rows.append(
+            f'<tr><th scope="row">{escape(str(segment.get("segment", "")))}</th>'
+            f"<td>{_count(segment.get('stage'))}</td><td>{_count(segment.get('rows'))}</td>"
+            f"<td>{number(segment.get('loss'), 4)}</td>"
+            f"<td>{number(entry.get('value'), digits, signed=True)}"
+            f"<small>{escape(interval(entry, digits, signed=True))}</small></td>"
+            f'<td class="text"><span{style}>{escape(word) or DASH}</span></td></tr>'
+        )
+    caption = f"{len(listed):,} segments, the significantly worse first, then by difference"
+    if len(listed) > MOST_ROWS:
+        caption += f"; the first {MOST_ROWS:,} are listed, and the JSON output has all"
+    return table(caption, ["Segment", "Stage", "Rows", "Loss", "Difference", "Significant"], rows)
+
+
+def compute(result: Json) -> str:
+    """Seconds and fits of each player."""
+    spent = result.get("compute", {})
+    own = finite(spent.get("fleet", {}).get("seconds"))
+    rows = []
+    for player in PLAYERS:
+        if player not in spent:
+            continue
+        seconds = finite(spent[player].get("seconds"))
+        ratio = f"{seconds / own:,.2f}" if seconds is not None and own else DASH
+        rows.append(
+            f'<tr><th scope="row">{key(player)}{escape(player_name(player))}</th>'
+            f"<td>{duration(seconds)}</td><td>{_count(spent[player].get('fits'))}</td><td>{ratio}</td></tr>"
+        )
+    return table(
+        "Compute spent, tuning included", ["", "Seconds of fitting", "Fits", "Times the fleet's"], rows
+    )
+
+
+def _direction(metric: str) -> str:
+    return "(higher is better)" if metric in HIGHER_IS_BETTER else ""
+
+
+def _value(entry: Json, digits: int) -> str:
+    return f"<td>{number(entry.get('value'), digits)}<small>{escape(interval(entry, digits))}</small></td>"
+
+
+def _count(value: object) -> str:
+    known = finite(value)
+    return DASH if known is None else f"{known:,.0f}"
+
+
+def _by_concern(segment: Json) -> tuple[int, float]:
+    rank = {"worse": 0, "better": 2}.get(str(segment.get("significant") or ""), 1)
+    value = finite((segment.get("difference") or {}).get("value"))
+    return rank, float("inf") if value is None else -value
