@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jomon.core.errors import PredictError
+from jomon.core.suggest import nearest
 from jomon.core.table import Coded, Codes, Column, Floats, Ints, Table
 
 _EXACT = 2**53
@@ -62,10 +62,10 @@ def column_from(name: str, values: Any) -> Column:
 
 def _from_objects(name: str, values: Sequence[Any]) -> Column:
     kinds = set(map(type, values))
-    if kinds <= {str, type(None)}:
-        return coded(values, _own)
     if kinds <= {float, type(None)}:
         return np.array(values, dtype=np.float64)
+    if kinds <= {str, type(None)}:
+        return coded(values, _own)
     if kinds <= {bool, type(None)}:
         return coded(values, _truth)
     plain = [_plain(name, row, value) for row, value in enumerate(values)]
@@ -172,9 +172,10 @@ def _small_integers(column: Floats) -> Coded | None:
     low, high = float(known.min()), float(known.max())
     if not (abs(low) < _EXACT and abs(high) < _EXACT and high - low < 65_536):
         return None
-    shifted = (known - low).astype(np.int64)
-    if not np.array_equal(shifted + low, known):
+    shifted = known.astype(np.int64)
+    if not np.array_equal(shifted, known):
         return None
+    shifted -= int(low)
     present = np.flatnonzero(np.bincount(shifted))
     lookup = np.zeros(int(high - low) + 1, dtype=np.int32)
     lookup[present] = np.arange(len(present), dtype=np.int32)
@@ -188,8 +189,8 @@ def column_of(table: Table, name: str) -> Column:
     column = table.columns.get(name)
     if column is not None:
         return column
-    near = difflib.get_close_matches(name, table.columns, n=1)
-    hint = f"; the nearest column is {near[0]!r}" if near else ""
+    near = nearest(name, table.columns)
+    hint = f"; the nearest column is {near!r}" if near else ""
     raise PredictError(
         f"The rows have no column {name!r}{hint}: add it, with an empty value where it is unknown."
     )

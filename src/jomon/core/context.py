@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -20,6 +19,7 @@ from jomon.core.occasions import OccasionCalendar
 from jomon.core.routing import ANSWERS, Reason, Route, finest_alone, steps_of
 from jomon.core.segments import Segment
 from jomon.core.spec import ProjectSpec, Validity
+from jomon.core.suggest import ending
 from jomon.core.table import Coded, Ints, Table
 from jomon.core.validity import active
 
@@ -145,9 +145,7 @@ class Context:
         known = self.spec.axes.values_of(axis) if axis in self.spec.axes.available else None
         if known is None or value in known:
             return
-        near = difflib.get_close_matches(value, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
-        raise UnknownNameError(f"{axis} has no value {value!r}: {hint}")
+        raise UnknownNameError(f"{axis} has no value {value!r}{ending(value, known)}")
 
     def active(self, valid: Sequence[Validity], segmented: Segmented, time_us: Ints) -> Bools:
         """Which rows (n) are inside the validity of their segment's member; see `validity.active`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 from jomon.core.calendar import calendar_columns
 from jomon.core.columns import categories, column_of, present_values, refuse_infinite
 from jomon.core.errors import CorruptError, PredictError
+from jomon.core.suggest import nearest
 from jomon.core.table import Coded, Column, Floats, Table
 
 Unseen = Literal["missing", "error"]
@@ -81,6 +81,14 @@ class FeatureEncoder:
         """Number of known categories of each categorical feature, aligned with `categorical`."""
         return tuple(len(self.vocabularies[self.names[at]]) for at in self.categorical)
 
+    def positions(self, features: Iterable[str]) -> tuple[int, ...]:
+        """Positions in `names` of `features` as the project file names them (`year_phase` is two), in order.
+
+        Raises `KeyError` for a name that is no feature.
+        """
+        place = {name: at for at, name in enumerate(self.names)}
+        return tuple(place[name] for name in calendar_columns(features))
+
     @cached_property
     def _places(self) -> Mapping[str, Mapping[str, int]]:
         return {
@@ -148,6 +156,7 @@ class FeatureEncoder:
             unseen not in ("missing", "error")
             or not all(isinstance(text, str) for text in texts)
             or not set(vocabularies) <= set(names)
+            or any(len(set(texts)) < len(texts) for texts in (names, *vocabularies.values()))
         ):
             raise CorruptError("The encoder of this image does not agree with itself: build it again.")
         return cls(names, vocabularies, unseen)
@@ -172,9 +181,9 @@ def _truths(name: str, column: Coded) -> Floats:
 
 
 def _choice(value: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(value, known, n=1)
-    if near:
-        return f"a known one such as {near[0]!r}"
+    near = nearest(value, known)
+    if near is not None:
+        return f"a known one such as {near!r}"
     if not known:
         return "an empty value (training saw none)"
     shown = ", ".join(repr(v) for v in known[:_SHOWN])

@@ -6,7 +6,6 @@ a place show; after that every conversion is a binary search in a small array.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jomon.core.errors import DataError, SpecError
+from jomon.core.suggest import ending
 from jomon.core.table import Ints
 
 SECOND = 1_000_000
@@ -280,6 +280,5 @@ def _zone_info(zone: str) -> ZoneInfo:
     try:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        near = difflib.get_close_matches(zone, available_timezones(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "write one such as 'America/New_York'."
-        raise SpecError([f"{zone!r} is not a time zone: {hint}"]) from None
+        end = ending(zone, available_timezones(), "use a name such as 'America/New_York' or 'UTC'")
+        raise SpecError([f"{zone!r} is not a time zone{end}"]) from None

@@ -6,7 +6,6 @@ A holiday that is observed on, substituted by or estimated for another day is th
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,19 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jomon.core.errors import CorruptError, SpecError
+from jomon.core.suggest import ending
 
 ORDINARY = "ordinary"
 """The value of the occasion axis on days that belong to no occasion."""
 FAR = 30_000
 """Days to an occasion that is not in the year, the one before or the one after."""
-NAMES_FROM_TO = (1990, 2050)
+NAMES_FROM_TO = (1970, 2050)
 """Years in which a name in `only` has to occur at least once: some holidays come rarely, some are new."""
 
 _EPOCH = date(1970, 1, 1)
 _MOVED = re.compile(
-    r"\s*\((?:observed|estimated|observed, estimated|in lieu|substitute day|substituted from [^)]*)\)$"
+    r"\s*\((?:observed|estimated|observed, estimated|in lieu|substitute day"
+    r"|substituted from [^)]*)\)$"
 )
+_PARTIAL = dict.fromkeys(("IN", "IND"), (2001, 2035))
+"""Years beyond which the library warns that it knows a part of the holidays only: not to be relied on."""
 _LANGUAGE = "en_US"
+_CODES = "write a code of ISO 3166 such as 'US'"
+_AS_CALENDAR = "write the name as the calendar does"
 
 
 class OccasionRules(Protocol):
@@ -143,32 +148,34 @@ class OccasionCalendar:
             if country not in known:
                 alike = [code for code in known if len(code) == len(country)]
                 raise SpecError(
-                    [f"axes.occasion.country: {country!r} is not a country{_near(country, alike)}"]
+                    [f"axes.occasion.country: {country!r} is not a country{ending(country, alike, _CODES)}"]
                 ) from None
             raise SpecError(
                 [
                     f"axes.occasion.subdivision: {country} has no subdivision {subdivision!r}"
-                    f"{_near(str(subdivision), known[country])}"
+                    f"{ending(str(subdivision), known[country])}"
                 ]
             ) from None
 
     @cached_property
     def _library_years(self) -> tuple[int, int]:
         entity = self._library(None)
-        return int(entity.start_year), int(entity.end_year)
+        first, last = _PARTIAL.get(self.rules.country, (entity.start_year, entity.end_year))
+        return max(int(first), int(entity.start_year)), min(int(last), int(entity.end_year))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Every name of the country's holidays from 1990 to 2050, sorted: what `only` may list."""
-        first, last = NAMES_FROM_TO
-        years = range(first, last + 1)
+        """Every name of the country's holidays from 1970 to 2050, sorted: what `only` may list."""
+        first, last = self._library_years
+        years = range(max(first, NAMES_FROM_TO[0]), min(last, NAMES_FROM_TO[1]) + 1)
         return tuple(sorted({n for year in years for names in self._holidays(year).values() for n in names}))
 
     def _check_only(self, only: Iterable[str]) -> None:
+        country = self.rules.country
         problems = [
-            f"axes.occasion.only: {self.rules.country} has no holiday {name!r}{_near(name, self.names)}"
+            f"axes.occasion.only: {country} has no holiday {name!r}{ending(name, self.names, _AS_CALENDAR)}"
             for name in only
-            if name not in self.names
+            if name not in self.names and name not in self.rules.also.values()
         ]
         if problems:
             raise SpecError(problems)
@@ -239,8 +246,3 @@ def _clean(name: str) -> str:
     while name != previous:
         previous, name = name, _MOVED.sub("", name)
     return name
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else "."

@@ -132,7 +132,7 @@ def _occasion(occasion: OccasionAxis) -> Iterator[Problem]:
         text = f"{part!r} is not a subdivision of {country}{_near_part(str(part), country, parts, other)}"
         yield Problem((*place, "subdivision"), text)
         return
-    known = OccasionCalendar(occasion).names if occasion.only else ()
+    known = (*OccasionCalendar(occasion).names, *occasion.also.values()) if occasion.only else ()
     for i, name in enumerate(occasion.only or ()):
         if name not in known:
             where = country if part is None else f"{country}-{part}"
