@@ -123,7 +123,7 @@ def _hexadecimal(text: str) -> str:
 
 
 def _is_registry(head: str) -> bool:
-    return "." in head or ":" in head or head == "localhost"
+    return ("." in head or ":" in head or head == "localhost") and bool(_REGISTRY.fullmatch(head))
 
 
 def _check_repository(repository: str) -> None:
@@ -135,10 +135,6 @@ def _check_repository(repository: str) -> None:
         )
     head, *rest = repository.split("/")
     components = rest if rest and _is_registry(head) else [head, *rest]
-    if components is rest and not _REGISTRY.fullmatch(head):
-        raise OciError(
-            f"{head!r} in {repository!r} is no registry: write a host and a port such as localhost:5000."
-        )
     for component in components:
         if not _COMPONENT.fullmatch(component):
             raise OciError(_name_problem(repository, component))

@@ -131,7 +131,7 @@ class BuildCache(BuildCachePort):
                     connection.execute("DELETE FROM members WHERE id = ?", (identity,))
                     dropped += size
             if dropped:
-                connection.execute("PRAGMA incremental_vacuum")
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
         return dropped
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -150,13 +150,18 @@ class BuildCache(BuildCachePort):
 
     @staticmethod
     def _touch(connection: sqlite3.Connection, keys: Sequence[Digest]) -> None:
-        """Mark members as used now, so that a prune takes others first."""
+        """Mark members as used now, so that a prune takes others first; not while another process writes."""
         if not keys:
             return
-        with _transaction(connection):
-            tick = _next_tick(connection)
-            marks = [(tick, _raw(key)) for key in keys]
-            connection.executemany("UPDATE members SET tick = ? WHERE key = ?", marks)
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            with _transaction(connection):
+                tick = _next_tick(connection)
+                marks = [(tick, _raw(key)) for key in keys]
+                connection.executemany("UPDATE members SET tick = ? WHERE key = ?", marks)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -171,14 +176,14 @@ class BuildCache(BuildCachePort):
             raise self._explain(error) from error
 
     def _explain(self, error: sqlite3.Error) -> StoreError:
-        name = getattr(error, "sqlite_errorname", "")
+        name = _error_name(error)
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             mend = "delete the file, and the next build trains its members again"
             return CorruptError(f"The build cache {self._path} is damaged ({error}): {mend}.")
         if name.startswith("SQLITE_FULL"):
             hint = "free some space, or run `jomon prune`, and build again; what was cached before is kept"
             return StoreError(f"The disk of the build cache {self._path} is full: {hint}.")
-        if name.startswith("SQLITE_BUSY"):
+        if _is_busy(error):
             hint = f"another process has been writing for {_WAIT_SECONDS:.0f} seconds; wait for it and repeat"
             return StoreError(f"The build cache {self._path} is locked: {hint}.")
         return StoreError(
@@ -206,6 +211,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _error_name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _next_tick(connection: sqlite3.Connection) -> int:

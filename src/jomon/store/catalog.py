@@ -18,6 +18,7 @@ from jomon.oci.index import Index
 from jomon.oci.reference import Reference, digest_prefix
 
 _SHOWN = 5  # names in a message: more than a reader compares
+_SIMILAR = 0.7  # of two names: catches two letters swapped in a short name, not another word
 
 
 @dataclass(frozen=True)
@@ -205,13 +206,17 @@ class Catalog:
             return UnknownNameError(
                 f"The store has no image {text!r}, nor any other name: run `jomon build` first."
             )
-        wanted = str(reference or text)
-        near = get_close_matches(wanted, self.names, n=3, cutoff=0.6)
-        if reference is not None and reference.repository is not None:
-            same = [name for name in self.names if name.startswith(f"{reference.repository}:")]
-            near = list(dict.fromkeys([*near, *same]))[:_SHOWN]
+        near = self._near(reference) if reference is not None else []
         hint = f"did you mean {' or '.join(near)}?" if near else "`jomon images` lists those that it has."
-        return UnknownNameError(f"The store has no image {wanted!r}; {hint}")
+        return UnknownNameError(f"The store has no image {str(reference or text)!r}; {hint}")
+
+    def _near(self, reference: Reference) -> list[str]:
+        """Names of the repository that is nearest, those with a similar tag first."""
+        repositories = dict.fromkeys(split_name(name)[0] for name in self.names)
+        nearest = get_close_matches(reference.repository or "", repositories, n=1, cutoff=_SIMILAR)
+        names = [name for name in self.names if split_name(name)[0] in nearest]
+        wanted = f"{nearest[0]}:{reference.tag}" if nearest else ""
+        return get_close_matches(wanted, names, n=_SHOWN, cutoff=0.0)
 
 
 def is_named(entry: Descriptor) -> bool:

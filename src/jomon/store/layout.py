@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,22 +10,19 @@ from typing import TypeVar
 
 from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.descriptor import Descriptor
-from jomon.oci.digest import Digest, canonical_json
+from jomon.oci.digest import Digest
 from jomon.oci.index import Index
 from jomon.oci.ports import NewBlob
 from jomon.store import atomic, gc, recovery, verify
 from jomon.store.blobs import BlobFiles, DamagedBlobError
 from jomon.store.catalog import Catalog
+from jomon.store.format import constants, require_format
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile
 from jomon.store.locks import locked
 from jomon.store.paths import Paths, writing
 
 T = TypeVar("T")
-
-# The format of what jomon adds to the layout. To change it: raise it, and let `open` convert older ones.
-FORMAT = 1
-_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 
 
 class ImageStore(Images):
@@ -60,7 +56,7 @@ class ImageStore(Images):
     def open(cls, root: Path) -> ImageStore:
         """Open the store at `root`; raises `StoreError` where there is none, or one of a newer format."""
         store = cls(root)
-        store._require_format()
+        require_format(store._paths)
         return store
 
     @classmethod
@@ -121,7 +117,7 @@ class ImageStore(Images):
             return verify.verify(self, self._paths, repair=repair)
 
     def _change(self, rule: Callable[[Catalog], tuple[Catalog, T]]) -> T:
-        self._require_format()
+        require_format(self._paths)
         return self._index.change(rule)
 
     def _make(self) -> None:
@@ -133,25 +129,8 @@ class ImageStore(Images):
                 self._index.write(Catalog(Index()))
             atomic.sync_folder(self._paths.blobs.parent)
             with writing(self._paths) as lease:
-                temporary = self._paths.temporary / lease.name
-                atomic.replace_file(self._paths.format, _format_text(), temporary)
-                atomic.replace_file(self._paths.marker, _LAYOUT, temporary)
-
-    def _require_format(self) -> None:
-        if not self._paths.marker.is_file():
-            raise StoreError(
-                f"{self.root} is no image store: run `jomon build` in a project, or check the path."
-            )
-        try:
-            found = json.loads(self._paths.format.read_bytes())["format"]
-        except FileNotFoundError:
-            return  # a layout that another program made: everything jomon adds is optional
-        except (ValueError, KeyError, TypeError):
-            mend = "run `jomon verify --repair`, which writes it again"
-            raise CorruptError(f"The file {self._paths.format} is damaged; {mend}.") from None
-        if not isinstance(found, int) or found > FORMAT:
-            newer = f"has format {found}, and this jomon knows formats up to {FORMAT}"
-            raise StoreError(f"The store {self.root} {newer}: upgrade jomon (`pip install --upgrade jomon`).")
+                for path, data in constants(self._paths).items():
+                    atomic.replace_file(path, data, self._paths.temporary / lease.name)
 
     def _damage(self, error: DamagedBlobError) -> str:
         try:
@@ -161,10 +140,6 @@ class ImageStore(Images):
         of = f" of {', '.join(users[:3])}" + (" and others" if len(users) > 3 else "") if users else ""
         mend = "run `jomon verify` to see all damage, then `jomon build` to write it again"
         return f"The blob {error.digest.short}{of} in {self.root} {error.what}: {mend}."
-
-
-def _format_text() -> bytes:
-    return canonical_json({"format": FORMAT})
 
 
 def _require_free(paths: Paths) -> None:

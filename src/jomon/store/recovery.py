@@ -10,7 +10,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
 from jomon.store import atomic
 from jomon.store.catalog import Catalog
+from jomon.store.format import constants, is_whole
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile, read_index
 from jomon.store.paths import Paths, writing
@@ -46,9 +47,9 @@ class RecoveryReport:
         }
 
 
-def recover(store: Images, paths: Paths, constants: Mapping[Path, bytes]) -> RecoveryReport:
-    """Bring damaged files back, under the index lock; `constants` are files that always say the same."""
-    rewritten = [path.name for path, data in constants.items() if _restore(paths, path, data)]
+def recover(store: Images, paths: Paths) -> RecoveryReport:
+    """Bring damaged files back; the caller holds the index lock."""
+    rewritten = [path.name for path, data in constants(paths).items() if _restore(paths, path, data)]
     if _read(paths.index) is not None:
         return RecoveryReport(tuple(rewritten))
     if paths.index.exists():
@@ -69,15 +70,12 @@ def _read(path: Path) -> Index | None:
 
 
 def _restore(paths: Paths, path: Path, data: bytes) -> bool:
-    """Write a constant file again where it is absent or no JSON; a newer format number stays."""
-    try:
-        whole = path.read_bytes().strip().endswith(b"}")
-    except FileNotFoundError:
-        whole = False
-    if not whole:
-        with writing(paths) as lease:
-            atomic.replace_file(path, data, paths.temporary / lease.name)
-    return not whole
+    """Write a file that always says the same again, unless it is whole."""
+    if is_whole(path, data):
+        return False
+    with writing(paths) as lease:
+        atomic.replace_file(path, data, paths.temporary / lease.name)
+    return True
 
 
 def _unlisted(store: Images, paths: Paths, saved: Catalog) -> Iterator[Descriptor]:

@@ -15,6 +15,7 @@ from jomon.oci.errors import OciError
 from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
 from jomon.store.catalog import Catalog
+from jomon.store.format import constants, is_whole
 from jomon.store.images import Images
 from jomon.store.indexfile import read_index
 from jomon.store.locks import live_leases, locked
@@ -76,6 +77,7 @@ def verify(store: Images, paths: Paths, *, repair: bool) -> VerifyReport:
         except OSError:
             repair = False
         findings = _Findings()
+        _check_constants(paths, findings)
         catalog = _read_catalog(paths, findings)
         _check_blobs(store, paths, findings)
         for digest in catalog.digests():
@@ -91,6 +93,13 @@ def verify(store: Images, paths: Paths, *, repair: bool) -> VerifyReport:
             leftovers,
             repair,
         )
+
+
+def _check_constants(paths: Paths, findings: _Findings) -> None:
+    for path, data in constants(paths).items():
+        if path.exists() and not is_whole(path, data):
+            mend = "run `jomon verify --repair`, which writes it again"
+            findings.add("damaged file", f"The file {path} is damaged; {mend}.")
 
 
 def _read_catalog(paths: Paths, findings: _Findings) -> Catalog:

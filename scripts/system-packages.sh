@@ -1,0 +1,7 @@
+#!/bin/sh
+# Installs the programs that the tests use and that pip cannot install (Debian and Ubuntu, as root).
+set -eu
+
+apt-get update
+# skopeo: an independent reader of OCI layouts, against which the image store is tested (tests/store/test_skopeo.py).
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends skopeo
