@@ -10,7 +10,7 @@ from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.digest import canonical_json
 from jomon.store.paths import Paths
 
-# The format of what jomon adds to the layout. To change it: raise it, and let `ImageStore.open` convert older ones.
+# The format of what jomon adds to the layout. To change it: raise it, and convert older ones on opening.
 FORMAT = 1
 _FORMAT_DOCUMENT = {"format": FORMAT}
 _LAYOUT_DOCUMENT = {"imageLayoutVersion": "1.0.0"}
@@ -22,7 +22,7 @@ def constants(paths: Paths) -> dict[Path, bytes]:
 
 
 def is_whole(path: Path, constant: bytes) -> bool:
-    """Whether `path` has the keys of `constant`, with values of the same kind (a newer number is not damage)."""
+    """Whether `path` has the keys of `constant`, and values of the same kind: a newer number is no damage."""
     try:
         found = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -34,7 +34,7 @@ def is_whole(path: Path, constant: bytes) -> bool:
 
 
 def require_format(paths: Paths) -> None:
-    """Raise `StoreError` unless `paths` is a store that this program knows; `CorruptError` where it cannot be told."""
+    """Raise `StoreError` unless this program knows the store, `CorruptError` where it cannot be told."""
     if not paths.marker.is_file():
         raise StoreError(
             f"{paths.root} is no image store: run `jomon build` in a project, or check the path."

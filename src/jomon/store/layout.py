@@ -68,9 +68,7 @@ class ImageStore(Images):
         with atomic.disk_errors(root, "recovering the store"):
             paths.make()
             with locked(paths.index_lock):
-                return recovery.recover(
-                    cls(root), paths, {paths.format: _format_text(), paths.marker: _LAYOUT}
-                )
+                return recovery.recover(cls(root), paths)
 
     def put_blobs(self, blobs: Iterable[NewBlob]) -> tuple[Descriptor, ...]:
         """Store many blobs, durable together when this returns; a damaged one is replaced by what is put."""
