@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from jomon.core.calendar import calendar_columns
 from jomon.core.columns import categories, column_of, present_values, refuse_infinite
 from jomon.core.errors import CorruptError, PredictError
+from jomon.core.spec import FeaturesSpec
 from jomon.core.suggest import nearest
 from jomon.core.table import Coded, Column, Floats, Table
 
 Unseen = Literal["missing", "error"]
 _SHOWN = 5
 """How many known categories a message lists."""
-
-
-class Features(Protocol):
-    """The part of the project file that names the features."""
-
-    @property
-    def numeric(self) -> tuple[str, ...]:
-        """Columns of numbers."""
-        ...
-
-    @property
-    def categorical(self) -> tuple[str, ...]:
-        """Columns of categories."""
-        ...
-
-    @property
-    def calendar(self) -> Sequence[str]:
-        """Names of calendar features (`jomon.core.calendar`)."""
-        ...
-
-    @property
-    def unseen(self) -> Unseen:
-        """What becomes of a category that training did not see."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +33,7 @@ class FeatureEncoder:
     unseen: Unseen = "missing"
 
     @classmethod
-    def fit(cls, table: Table, features: Features, base: FeatureEncoder | None = None) -> FeatureEncoder:
+    def fit(cls, table: Table, features: FeaturesSpec, base: FeatureEncoder | None = None) -> FeatureEncoder:
         """The encoder of `features` for the rows of `table`.
 
         A vocabulary holds the values of its column in sorted order; with a `base`, the base's values keep

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jomon.core.errors import CorruptError, SpecError
+from jomon.core.spec import OccasionAxis
 from jomon.core.suggest import ending
 
 ORDINARY = "ordinary"
@@ -36,40 +37,6 @@ _PARTIAL = dict.fromkeys(("IN", "IND"), (2001, 2035))
 _LANGUAGE = "en_US"
 _CODES = "write a code of ISO 3166 such as 'US'"
 _AS_CALENDAR = "write the name as the calendar does"
-
-
-class OccasionRules(Protocol):
-    """The part of the project file that declares the occasions."""
-
-    @property
-    def country(self) -> str:
-        """ISO 3166-1 code."""
-        ...
-
-    @property
-    def subdivision(self) -> str | None:
-        """State or province, as the `holidays` library knows it."""
-        ...
-
-    @property
-    def days_before(self) -> int:
-        """Days before an occasion that belong to it."""
-        ...
-
-    @property
-    def days_after(self) -> int:
-        """Days after an occasion that belong to it."""
-        ...
-
-    @property
-    def also(self) -> Mapping[date, str]:
-        """Dates of one's own; they win over a holiday on the same day."""
-        ...
-
-    @property
-    def only(self) -> tuple[str, ...] | None:
-        """The holidays that count, or None for all."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +63,7 @@ class OccasionCalendar:
     subdivision or name.
     """
 
-    def __init__(self, rules: OccasionRules, stored: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, rules: OccasionAxis, stored: Mapping[str, Any] | None = None) -> None:
         self.rules = rules
         self._stored = _read_stored(stored) if stored else {}
         self._days: dict[int, dict[int, str]] = {}
