@@ -55,7 +55,7 @@ class Context:
     def canonical_calendars(self, first_year: int, last_year: int = LAST_YEAR) -> dict[str, Any]:
         """What an image stores of the calendars for these years (both included), as plain values.
 
-        From the year before the first row to 2100 that is some 40 kB of JSON for one country, 4 kB compressed.
+        From the year before the first row to 2100 that is some 40 kB of JSON a country, 4 kB compressed.
         """
         if self.occasions is None:
             return {}
