@@ -121,6 +121,22 @@ def test_an_unseen_category_is_refused_where_so_declared_and_a_missing_one_is_no
     assert column(encoder, table(["x"], carrier=unused), "carrier") == [0]
 
 
+@pytest.mark.parametrize(
+    ("known", "choice"),
+    [
+        (["b", "a"], r"a known one \('a', 'b'\)"),
+        (list("abcdefg"), r"a known one \('a', 'b', 'c', 'd', 'e', \.\.\.\)"),
+        ([None], r"an empty value \(training saw none\)"),
+    ],
+)
+def test_a_refused_category_without_a_neighbour_is_told_what_is_known(
+    known: list[str | None], choice: str
+) -> None:
+    encoder = FeatureEncoder.fit(table(known), FeaturesSpec(categorical=("carrier",), unseen="error"))
+    with pytest.raises(PredictError, match=choice):
+        encoder.encode(table(["quite another"]))
+
+
 def test_numbers_as_categories_match_their_text() -> None:
     encoder = FeatureEncoder.fit(table(["7", "12"]), FEATURES)
     assert column(encoder, table(["x", "y", "z"], carrier=[7.0, 12, None]), "carrier") == [1, 0, None]
