@@ -15,7 +15,6 @@ from jomon.engine.trees import (
     CATEGORY,
     FLAG_BITS,
     FLAGS,
-    INLINE,
     NODE,
     WORDS_LIMIT,
     TreeArrays,

@@ -5,6 +5,8 @@ Importing this module imports numba and compiles, or loads from numba's cache, t
 `Engine` does so. Packs are read through addresses, where they are mapped. What makes that safe is checked
 before: the engine checks shapes, and opening a pack checks every index in it.
 
+numba's cache watches this file alone: change a line here when what it imports changes.
+
 Sums run in the order of the trees, from zero, whatever the batch: a row's score does not depend on its
 neighbours.
 """
@@ -15,11 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from jomon.engine.flat import LINEAR, TREES
+from jomon.engine.memory import f64, i64, put_f64, put_u32, u32
 from jomon.engine.trees import CATEGORY, FLAG_BITS, INLINE, NAN_LEFT, ZERO, ZERO_MISSING
 
 # Columns of the table of members, and places in the table of tables; int64, addresses for the most part.
@@ -33,42 +34,6 @@ _FEW = 2  # rows that finish a tree on their own
 _BLOCK = 512  # rows that go down together; their values should stay in the processor's first caches
 _INT32_END = 2147483648.0
 _WIDEST = 64  # codes in an inline category set
-
-
-def _load(kind: Any, item: Any) -> Any:
-    """A function that reads one number of a type at an address."""
-
-    @intrinsic
-    def load(typing: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], item.as_pointer()))
-
-        return kind(types.int64), generate
-
-    return load
-
-
-_f64 = _load(types.float64, ir.DoubleType())
-_i64 = _load(types.int64, ir.IntType(64))
-_u32 = _load(types.uint32, ir.IntType(32))
-
-
-def _put(kind: Any, item: Any) -> Any:
-    """A function that writes one number of a type at an address."""
-
-    @intrinsic
-    def put(typing: Any, address: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], item.as_pointer()))
-            return context.get_dummy_value()
-
-        return types.none(types.int64, kind), generate
-
-    return put
-
-
-_put_f64 = _put(types.float64, ir.DoubleType())
-_put_u32 = _put(types.uint32, ir.IntType(32))
 
 
 def _compiled(*signatures: str) -> Callable[[Callable[..., Any]], Any]:
@@ -97,7 +62,7 @@ def _special(t: float, bits: int, aux: int, v: float, bitsets: int) -> Any:
             return (bits >> code) & 1 if code < _WIDEST else 0
         if code >> 5 >= aux >> FLAG_BITS:
             return 0
-        return (np.int64(_u32(bitsets + 4 * (bits + (code >> 5)))) >> (code & 31)) & 1
+        return (np.int64(u32(bitsets + 4 * (bits + (code >> 5)))) >> (code & 31)) & 1
     if v != v or (v >= -ZERO and v <= ZERO):
         return aux & NAN_LEFT
     return 1 if v <= t else 0
@@ -105,43 +70,44 @@ def _special(t: float, bits: int, aux: int, v: float, bitsets: int) -> Any:
 
 @_part
 def _step(nodes: int, bitsets: int, x: int, stride: int, at: int) -> Any:
-    """The child of node `at` that a row goes to; the row's values start at `x` and are `stride` bytes apart."""
+    """The child of node `at` that a row goes to; its values start at `x` and are `stride` bytes apart."""
     here = nodes + _NODE_BYTES * at
-    t, children, tail = _f64(here), _i64(here + 8), _i64(here + 16)
+    t, children, tail = f64(here), i64(here + 8), i64(here + 16)
     aux = tail >> 32
-    v = _f64(x + (tail & 0xFFFFFFFF) * stride)
+    v = f64(x + (tail & 0xFFFFFFFF) * stride)
     left = np.int64(v <= t) | (np.int64(v != v) & aux)
     if aux >= ZERO_MISSING:
-        left = _special(t, _i64(here), aux, v, bitsets)
+        left = _special(t, i64(here), aux, v, bitsets)
     return (children << 32) >> 32 if left else children >> 32
 
 
 @_part
 def _trees(member: int, x: int) -> Any:
     """The sum of a tree member's leaves for the row at address `x`."""
-    nodes, roots, count = _i64(member + 8 * NODES), _i64(member + 8 * ROOTS), _i64(member + 8 * TREE_COUNT)
-    leaves, bitsets = _i64(member + 8 * LEAVES), _i64(member + 8 * BITSETS)
+    nodes, roots, count = i64(member + 8 * NODES), i64(member + 8 * ROOTS), i64(member + 8 * TREE_COUNT)
+    leaves, bitsets = i64(member + 8 * LEAVES), i64(member + 8 * BITSETS)
     total = 0.0
     for tree in range(count):
-        at = _i64(roots + 8 * tree)
+        at = i64(roots + 8 * tree)
         while at >= 0:
             at = _step(nodes, bitsets, x, 8, at)
-        total += _f64(leaves + 8 * ~at)
+        total += f64(leaves + 8 * ~at)
     return total
 
 
 @_part
 def _split(here: Any, column: Any, source: Any, target: Any, low: Any, high: Any, bitsets: Any) -> Any:
-    """Split the rows listed in source[low:high] at a node: into target, left ones from low, right ones from high.
+    """Split the rows listed in source[low:high] at a node: into target, left ones from low, right ones from
+    high.
 
-    Addresses of lists of uint32, and of the node's column of values. Returns where the right ones begin. There is
-    no branch to mispredict: every row is written to both ends, and one end moves.
+    Addresses of lists of uint32, and of the node's column of values. Returns where the right ones begin.
+    There is no branch to mispredict: every row is written to both ends, and one end moves.
     """
-    t, bits, aux = _f64(here), _i64(here), _i64(here + 16) >> 32
+    t, bits, aux = f64(here), i64(here), i64(here + 16) >> 32
     left, right = target + 4 * low, target + 4 * (high - 1)
     for k in range(source + 4 * low, source + 4 * high, 4):
-        row = _u32(k)
-        v = _f64(column + (np.int64(row) << 3))
+        row = u32(k)
+        v = f64(column + (np.int64(row) << 3))
         if aux == 0:
             go = np.int64(v <= t)
         elif aux == NAN_LEFT:
@@ -151,8 +117,8 @@ def _split(here: Any, column: Any, source: Any, target: Any, low: Any, high: Any
             go = (bits >> np.int64(v)) & 1 if inside else np.int64(0)
         else:
             go = np.int64(_special(t, bits, aux, v, bitsets))
-        _put_u32(left, row)
-        _put_u32(right, row)
+        put_u32(left, row)
+        put_u32(right, row)
         left += 4 * go
         right -= 4 - 4 * go
     return (left - target) >> 2
@@ -162,30 +128,31 @@ def _split(here: Any, column: Any, source: Any, target: Any, low: Any, high: Any
 def _tree_block(member: Any, values: Any, lists: Any, stack: Any, n: Any, total: Any) -> None:
     """Add a tree member's leaves to `total` for n rows: all rows go down a tree together, split at each node.
 
-    values: address of the rows' columns, `_BLOCK` float64 each; lists: address of three lists of `_BLOCK` uint32, the
-    first 0, 1, 2, ...; stack: int64[_BLOCK + 1, 4]; it holds lists of rows that are not empty and share no row.
+    values: address of the rows' columns, `_BLOCK` float64 each; lists: address of three lists of `_BLOCK`
+    uint32, the first 0, 1, 2, ...; stack: int64[_BLOCK + 1, 4]; it holds lists of rows that are not empty
+    and share no row.
     """
-    nodes, roots, count = _i64(member + 8 * NODES), _i64(member + 8 * ROOTS), _i64(member + 8 * TREE_COUNT)
-    leaves, bitsets = _i64(member + 8 * LEAVES), _i64(member + 8 * BITSETS)
+    nodes, roots, count = i64(member + 8 * NODES), i64(member + 8 * ROOTS), i64(member + 8 * TREE_COUNT)
+    leaves, bitsets = i64(member + 8 * LEAVES), i64(member + 8 * BITSETS)
     for tree in range(count):
-        at, low, high, source = _i64(roots + 8 * tree), 0, n, lists
+        at, low, high, source = i64(roots + 8 * tree), 0, n, lists
         depth = 0
         while True:
             if at < 0:
-                leaf = _f64(leaves + 8 * ~at)
+                leaf = f64(leaves + 8 * ~at)
                 for k in range(source + 4 * low, source + 4 * high, 4):
-                    place = total + (np.int64(_u32(k)) << 3)
-                    _put_f64(place, _f64(place) + leaf)
+                    place = total + (np.int64(u32(k)) << 3)
+                    put_f64(place, f64(place) + leaf)
             elif high - low <= _FEW:
                 for k in range(source + 4 * low, source + 4 * high, 4):
-                    row = np.int64(_u32(k)) << 3
+                    row = np.int64(u32(k)) << 3
                     end = at
                     while end >= 0:
                         end = _step(nodes, bitsets, values + row, 8 * _BLOCK, end)
-                    _put_f64(total + row, _f64(total + row) + _f64(leaves + 8 * ~end))
+                    put_f64(total + row, f64(total + row) + f64(leaves + 8 * ~end))
             else:
                 here = nodes + _NODE_BYTES * at
-                children, feature = _i64(here + 8), _i64(here + 16) & 0xFFFFFFFF
+                children, feature = i64(here + 8), i64(here + 16) & 0xFFFFFFFF
                 target = lists + 4 * _BLOCK * (2 if source == lists + 4 * _BLOCK else 1)
                 middle = _split(here, values + 8 * _BLOCK * feature, source, target, low, high, bitsets)
                 source = target
@@ -230,16 +197,16 @@ def _tree_group(member: Any, rows: Any, group: Any, own: Any) -> None:
 @_part
 def _linear(member: int, x: int, width: int) -> Any:
     """The margin of a linear member for the row at address `x`."""
-    coefficients, sizes = _i64(member + 8 * COEFFICIENTS), _i64(member + 8 * SIZES)
+    coefficients, sizes = i64(member + 8 * COEFFICIENTS), i64(member + 8 * SIZES)
     table = coefficients + 8 * (1 + 2 * width)
-    total = _f64(coefficients)
+    total = f64(coefficients)
     for j in range(width):
-        v, size = _f64(x + 8 * j), _i64(sizes + 8 * j)
-        missing = _f64(coefficients + 8 * (1 + width + j))
+        v, size = f64(x + 8 * j), i64(sizes + 8 * j)
+        missing = f64(coefficients + 8 * (1 + width + j))
         if size < 0:
-            total += missing if v != v else _f64(coefficients + 8 * (1 + j)) * v
+            total += missing if v != v else f64(coefficients + 8 * (1 + j)) * v
         else:
-            total += _f64(table + 8 * np.int64(v)) if v >= 0.0 and v < size else missing
+            total += f64(table + 8 * np.int64(v)) if v >= 0.0 and v < size else missing
             table += 8 * size
     return total
 
@@ -250,23 +217,23 @@ def _place(codes: int, start: int, end: int, code: int) -> Any:
     low, high = start, end
     while low < high:
         middle = (low + high) >> 1
-        if _i64(codes + 8 * middle) < code:
+        if i64(codes + 8 * middle) < code:
             low = middle + 1
         else:
             high = middle
-    return low if low < end and _i64(codes + 8 * low) == code else -1
+    return low if low < end and i64(codes + 8 * low) == code else -1
 
 
 @_part
 def _member_of(tables: Any, code: int, stage: int) -> Any:
     starts = tables[STARTS]
-    return _place(tables[CODES], _i64(starts + 8 * stage), _i64(starts + 8 * stage + 8), code)
+    return _place(tables[CODES], i64(starts + 8 * stage), i64(starts + 8 * stage + 8), code)
 
 
 @_part
 def _fast_of(tables: Any, code: int, stage: int) -> Any:
     starts = tables[FAST_STARTS]
-    return _place(tables[FAST_CODES], _i64(starts + 8 * stage), _i64(starts + 8 * stage + 8), code)
+    return _place(tables[FAST_CODES], i64(starts + 8 * stage), i64(starts + 8 * stage + 8), code)
 
 
 @_part
@@ -282,7 +249,7 @@ def _answering(tables: Any, codes: Any, has: Any, row: int) -> Any:
 def _fast_step(tables: Any, place: int, z: float) -> Any:
     """What the fast row at `place` adds to a margin `z`."""
     row = tables[FAST_VALUES] + 24 * place
-    return _f64(row) + _f64(row + 8) * (z - _f64(row + 16))
+    return f64(row) + f64(row + 8) * (z - f64(row + 16))
 
 
 @_part
@@ -303,14 +270,14 @@ def _one_by_one(tables: Any, rows: Any, codes: Any, has: Any, given: Any, out: A
             place = _member_of(tables, codes[row, stage], stage)
             if place >= 0:
                 member = tables[MEMBERS] + _MEMBER_BYTES * place
-                kind = _i64(member + 8 * KIND)
+                kind = i64(member + 8 * KIND)
                 if kind == TREES:
                     own = _trees(member, x)
                 elif kind == LINEAR:
                     own = _linear(member, x, width)
                 else:
                     own = given[row, stage]
-                own *= _f64(tables[SHRINK] + 8 * place)
+                own *= f64(tables[SHRINK] + 8 * place)
                 z += own
                 answered[row] = stage
                 if len(slow):
@@ -361,14 +328,14 @@ def _by_member(tables: Any, rows: Any, codes: Any, has: Any, given: Any, out: An
             chosen[row] = _answering(tables, codes, has, row)
     for stage in range(tables[STAGES]):
         _stage_members(tables, codes, has, stage, chosen, place)
-        first, end = _i64(tables[STARTS] + 8 * stage), _i64(tables[STARTS] + 8 * stage + 8)
+        first, end = i64(tables[STARTS] + 8 * stage), i64(tables[STARTS] + 8 * stage + 8)
         order, starts = _grouped_rows(place, first, end - first)
         own = np.zeros(n)
         for k in range(end - first):
             group = order[starts[k] : starts[k + 1]]
             if len(group):
                 member = tables[MEMBERS] + _MEMBER_BYTES * (first + k)
-                kind = _i64(member + 8 * KIND)
+                kind = i64(member + 8 * KIND)
                 if kind == TREES:
                     _tree_group(member, rows, group, own)
                 elif kind == LINEAR:
@@ -380,7 +347,7 @@ def _by_member(tables: Any, rows: Any, codes: Any, has: Any, given: Any, out: An
         for row in range(n):
             z, at = margin[row], place[row]
             if at >= 0:
-                own[row] *= _f64(tables[SHRINK] + 8 * at)
+                own[row] *= f64(tables[SHRINK] + 8 * at)
                 z += own[row]
                 answered[row] = stage
                 if len(slow):

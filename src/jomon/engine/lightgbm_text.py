@@ -41,6 +41,8 @@ def parse(model_text: str) -> TreeArrays:
     head, *sections = model_text.partition("\nend of trees")[0].split("\nTree=")
     width = _width(_fields(head))
     trees = [_tree(_fields(section)) for section in sections]
+    if any(len(tree.feature) and not 0 <= tree.feature.min() <= tree.feature.max() < width for tree in trees):
+        raise _refusal("it asks for a feature beyond those it names")
     nodes, leaves, words = (
         np.cumsum([0, *(len(getattr(tree, name)) for tree in trees)])
         for name in ("feature", "leaves", "bitsets")

@@ -77,7 +77,8 @@ def dump(estimator: Any) -> bytes:
         data = skops.dumps(estimator)
     except Exception as error:
         raise BuildError(
-            f"An estimator of type {_name(type(estimator))} cannot be kept ({error}); use one that skops supports."
+            f"An estimator of type {_name(type(estimator))} cannot be kept ({error});"
+            " use one that skops supports."
         ) from error
     return _settled(data)
 
@@ -114,7 +115,7 @@ def _skops() -> Any:
         import skops.io
     except ImportError as error:
         raise JomonError(
-            f"This fleet has scikit-learn members and {error.name} is not installed; pip install 'jomon[sklearn]'."
+            f"This fleet has scikit-learn members and {error.name} is missing; pip install 'jomon[sklearn]'."
         ) from None
     return skops.io
 
@@ -124,7 +125,7 @@ def _name(kind: type) -> str:
 
 
 def _settled(data: bytes) -> bytes:
-    """The same archive without what differs from run to run: times, memory addresses and random file names."""
+    """The same archive without what differs from run to run: times, addresses and random file names."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read("schema.json"))
         numbers: dict[int, int] = {}
