@@ -137,11 +137,11 @@ def _cards(result: Json) -> str:
         base = finite((result.get(peer) or {}).get(metric, {}).get("value"))
         value = finite(entry.get("value"))
         part = f" ({number(100 * value / base, 1, signed=True)}%)" if value is not None and base else ""
+        bounds = escape(interval(entry, digits, signed=True))
         cards += (
             f'<div class="card"><h3>{report_tables.key(peer)}against {escape(_lower(player_name(peer)))}</h3>'
             f'<p class="big">{number(value, digits, signed=True)}</p>'
-            f"<p><span{style}>{escape(word)}</span>{part}, "
-            f"{escape(interval(entry, digits, signed=True))}</p></div>"
+            f'<p><span{style}>{escape(word)}</span>{part}, <span class="whole">{bounds}</span></p></div>'
         )
     if not cards:
         return ""

@@ -13,7 +13,7 @@ from jomon.stats.quantiles import t_quantile
 
 from .report_style import DASHES, LIGHT, MARKERS
 from .report_svg import figure
-from .report_text import PEERS, PLAYERS, Json, duration, finite, metric_name, player_name
+from .report_text import PEERS, PLAYERS, Json, duration, finite, metric_name, player_name, shortened
 
 Floats = NDArray[np.float64]
 LEAST_WEEKS = 3
@@ -48,7 +48,7 @@ def running_difference(result: Json) -> str:
 
     def draw(canvas: Any, narrow: bool) -> None:
         shape = (len(peers), 1) if narrow else (1, len(peers))
-        panels = canvas.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
+        panels = canvas.subplots(*shape, sharex=True, squeeze=False).ravel()
         for axes, peer in zip(panels, peers, strict=True):
             days, value, low, high = running(weeks, peer)
             axes.axhline(0.0, color=LIGHT["soft"], linewidth=1.0)
@@ -56,7 +56,7 @@ def running_difference(result: Json) -> str:
             axes.plot(days, value, color=LIGHT[peer], linestyle=DASHES[peer])
             axes.set_title(f"minus {player_name(peer).lower()}")
             _dates(axes, narrow=True)
-        _focus(panels[0], [running(weeks, peer) for peer in peers])
+            _focus(axes, np.concatenate([value, low, high]))
         canvas.supylabel(f"{name}, mean so far", fontsize=9, color=LIGHT["soft"])
 
     words = (
@@ -110,7 +110,9 @@ def stages(result: Json) -> str:
                     [low, high], [place, place], color=LIGHT["ink"], linewidth=1.4, marker="|", markersize=7
                 )
         axes.axvline(0.0, color=LIGHT["soft"], linewidth=1.0)
-        labels = [f"{_stage_label(s, narrow)}\n{s.get('verdict', 'unknown')}" for s in shown]
+        labels = [
+            f"{_stage_label(s, narrow)}\n{shortened(str(s.get('verdict', 'unknown')), 16)}" for s in shown
+        ]
         axes.set_yticks(range(len(shown)), labels)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
@@ -240,9 +242,8 @@ def _legend(canvas: Any, axes: Any, narrow: bool) -> None:
     )
 
 
-def _focus(axes: Any, drawn: Sequence[tuple[list[date], Floats, Floats, Floats]]) -> None:
-    """Limit the shared scale to what most of the bands need: the first weeks are always wild."""
-    bounds = np.concatenate([np.concatenate(series[1:]) for series in drawn])
+def _focus(axes: Any, bounds: Floats) -> None:
+    """Limit the scale to what most of the band needs: the first weeks are always wild."""
     bounds = bounds[np.isfinite(bounds)]
     if len(bounds):
         low, high = np.quantile(bounds, [0.04, 0.96])
@@ -262,10 +263,9 @@ def _without_dwarfing(known: Sequence[Json]) -> tuple[list[Json], list[Json]]:
 
 def _stage_label(stage: Json, narrow: bool) -> str:
     axes = [str(axis) for axis in stage.get("level") or []]
-    text = ", ".join(axes) or "whole fleet"
-    if narrow and len(text) > 18:
-        text = ",\n".join(axes)
-    return f"{stage.get('stage', '')}. {text}"
+    lines = [shortened(axis, 16) for axis in axes] if narrow else [shortened(", ".join(axes), 48)]
+    text = ",\n".join(lines) if len(", ".join(lines)) > 18 else ", ".join(lines)
+    return f"{stage.get('stage', '')}. {text or 'whole fleet'}"
 
 
 def _short(player: str) -> str:

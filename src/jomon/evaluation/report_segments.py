@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from .report_style import LIGHT
 from .report_svg import figure
-from .report_text import Json, finite, level_name
+from .report_text import Json, finite, level_name, shortened
 
 LABELLED = 40
 """Up to so many segments each gets a line with its name."""
+MOST_DRAWN = 800
+"""More dots than this cannot be told apart, and make the page heavy."""
 
 
 def segments(result: Json) -> str:
@@ -35,7 +37,8 @@ def segments(result: Json) -> str:
     return "".join(out)
 
 
-def _stage(name: str, title: str, known: Sequence[Json]) -> str:
+def _stage(name: str, title: str, all_known: Sequence[Json]) -> str:
+    known = _thinned(all_known)
     value = np.array([float(s["difference"]["value"]) for s in known])
     low = np.array([_bound(s, "low") for s in known])
     high = np.array([_bound(s, "high") for s in known])
@@ -64,29 +67,41 @@ def _stage(name: str, title: str, known: Sequence[Json]) -> str:
         limits = _limits(value, low, high)
         (axes.set_xlim if across else axes.set_ylim)(*limits)
 
-    counts = {word: sum(s.get("significant") == word for s in known) for word in ("better", "worse")}
+    counts = {word: sum(s.get("significant") == word for s in all_known) for word in ("better", "worse")}
     words = (
-        f"{len(known):,} segments in order of their difference in loss, with 95% intervals; below zero the "
+        f"{len(all_known):,} segments in order of their difference in loss, with 95% intervals; below zero "
+        f"the "
         f"fleet is "
         f"better. After false-discovery control {counts['better']:,} are significantly better (triangles "
         f"down) and "
         f"{counts['worse']:,} significantly worse (triangles up)."
     )
+    if len(known) < len(all_known):
+        words += f" Of them {len(known):,} are drawn: every significant one, and the others evenly by order."
     height = 0.19 * len(known) + 0.75 if labels is not None else 2.7
     return figure(name, title, words, draw, (height, height))
+
+
+def _thinned(known: Sequence[Json]) -> Sequence[Json]:
+    """At most about `MOST_DRAWN` segments, in order, the significant ones all kept."""
+    if len(known) <= MOST_DRAWN:
+        return known
+    step = len(known) / MOST_DRAWN
+    even = {int(i * step) for i in range(MOST_DRAWN)} | {len(known) - 1}
+    return [s for i, s in enumerate(known) if i in even or s.get("significant")]
 
 
 def _scales(axes: Any, across: bool, labels: list[str] | None, narrow: bool) -> None:
     (axes.axvline if across else axes.axhline)(0.0, color=LIGHT["soft"], linewidth=1.0)
     if labels is not None:
-        axes.set_yticks(range(len(labels)), [_cut(text, 22 if narrow else 60) for text in labels])
+        axes.set_yticks(range(len(labels)), [shortened(text, 22 if narrow else 60) for text in labels])
         axes.set_ylim(-0.8, len(labels) - 0.2)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("difference in loss")
         axes.locator_params(axis="x", nbins=4 if narrow else 8)
     else:
         axes.set_ylabel("difference in loss")
-        axes.set_xlabel("segments, from most improved to most worsened")
+        axes.set_xlabel("segments in order of their difference")
         axes.grid(axis="x", visible=False)
         axes.set_xticks([])
 
@@ -118,7 +133,3 @@ def _shape(segment: Json) -> str:
 
 def _thin(count: int, narrow: bool) -> float:
     return float(np.clip((200 if narrow else 480) / count * 0.55, 0.3, 1.4))
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -80,17 +80,19 @@ p{margin:.4rem 0 .8rem;max-width:46rem}
 .card h3{margin:0;font-size:.85rem;font-weight:500;color:var(--soft)}
 .card .big{font-size:1.45rem;font-weight:650;font-variant-numeric:tabular-nums;margin:.15rem 0 0}
 .card p{font-size:.85rem;margin:.1rem 0 0;color:var(--soft)}
+.whole{white-space:nowrap}
 .scroll{overflow-x:auto;margin:.6rem 0 1rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:.85rem;padding:0 0 .45rem;caption-side:top}
 th,td{padding:.4rem .7rem;border-bottom:1px solid
 var(--line);vertical-align:top;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{padding-left:0} td.text,th.text{text-align:left} tbody
-th{font-weight:500;text-align:left} thead th{border-bottom:1.5px solid
+th{font-weight:500;text-align:left} thead th{white-space:normal;border-bottom:1.5px solid
 var(--soft);font-weight:600;vertical-align:bottom} tr.own th,tr.own
 td{background:var(--panel);font-weight:600} tr.own th{padding-left:.7rem}
 small{display:block;color:var(--soft);font-size:.8rem;font-weight:400}
-.better{color:var(--good);font-weight:600} .worse{color:var(--bad);font-weight:600}
+small.better,small.worse{font-weight:600}
+.better,small.better{color:var(--good);font-weight:600} .worse,small.worse{color:var(--bad);font-weight:600}
 .key{display:inline-block;width:.7rem;height:.7rem;border-radius:2px;margin-right:.5rem;vertical-align:baseline}
 figure{margin:1rem 0 1.4rem} figure svg{display:block;width:100%;height:auto;max-width:100%}
 figcaption{font-size:.85rem;color:var(--soft);margin-top:.35rem;max-width:46rem} .narrow{display:none}
@@ -100,8 +102,11 @@ ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 footer{margin-top:3rem;padding-bottom:3rem;color:var(--soft);font-size:.85rem} @media (max-width:600px){
  header{padding-top:1.25rem} h1{font-size:1.4rem} .wide{display:none} .narrow{display:block}
  main,header,footer{padding-left:1rem;padding-right:1rem} th,td{padding:.35rem .5rem}
+ caption span{display:block;position:sticky;left:0;max-width:calc(100vw - 2.5rem)}
+ tbody th{white-space:normal;min-width:7.5rem;position:sticky;left:0;background:var(--paper)}
 }
-@media print{.scroll{overflow:visible} details>*{display:block} h2{break-after:avoid}
+@media print{.whole{white-space:nowrap}
+.scroll{overflow:visible} details>*{display:block} h2{break-after:avoid}
 figure{break-inside:avoid}}
 """
 )

@@ -39,7 +39,7 @@ def table(caption: str, head: Sequence[str], rows: Sequence[str], text_columns: 
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<table><caption><span>{escape(caption)}</span></caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -52,7 +52,7 @@ def key(player: str) -> str:
 def players(result: Json) -> str:
     """Four players by metric, each value with its interval."""
     metrics = list(result["metrics"])
-    digits = {m: decimals([result[p][m] for p in PLAYERS if m in result.get(p, {})]) for m in metrics}
+    digits = _digits(result)
     rows = []
     for player in PLAYERS:
         if not result.get(player):
@@ -69,7 +69,7 @@ def differences(result: Json) -> str:
     rows = []
     metrics = list(result["metrics"])
     given = result.get("difference", {})
-    digits = {m: decimals([given[p][m] for p in PEERS if m in given.get(p, {})]) for m in metrics}
+    digits = _digits(result)
     for peer in PEERS:
         if not given.get(peer):
             continue
@@ -78,11 +78,9 @@ def differences(result: Json) -> str:
             entry = given[peer].get(metric, {})
             word = verdict(metric, entry)
             style = f' class="{word}"' if word in ("better", "worse") else ""
+            value = number(entry.get("value"), digits[metric], signed=True)
             bounds = escape(interval(entry, digits[metric], signed=True))
-            cells += (
-                f"<td><span{style}>{number(entry.get('value'), digits[metric], signed=True)} "
-                f"{escape(word)}</span><small>{bounds}</small></td>"
-            )
+            cells += f"<td>{value}<small>{bounds}</small><small{style}>{escape(word)}</small></td>"
         rows.append(f'<tr><th scope="row">{key(peer)}{escape(player_name(peer))}</th>{cells}</tr>')
     head = ["Fleet minus", *(metric_name(m) for m in metrics)]
     return table("Paired differences on the same rows, with 95% block-bootstrap intervals", head, rows)
@@ -91,38 +89,28 @@ def differences(result: Json) -> str:
 def stages(result: Json) -> str:
     """What each stage holds and what it brought."""
     listed = result.get("stages", [])
-    digits = decimals([s.get("brought", {}) for s in listed])
+    digits = decimals([s.get("brought") or {} for s in listed])
     rows = []
     for stage in listed:
         brought = stage.get("brought") or {}
-        word = str(stage.get("verdict", "unknown"))
+        word = str(stage.get("verdict") or "unknown")
         style = {"pays": ' class="better"', "harms": ' class="worse"'}.get(word, "")
-        counts = "".join(
-            f"<td>{_count(stage.get(name))}</td>"
-            for name in ("candidates", "accepted", "rejected", "unknown", "failed")
-        )
+        not_kept = [(stage.get(name), name) for name in ("rejected", "unknown", "failed")]
+        given = [f"{_count(count)} {name}" for count, name in not_kept if finite(count)]
+        reasons = ", ".join(given) or "none left out"
         rows.append(
-            f'<tr><th scope="row">{_count(stage.get("stage"))}. {escape(level_name(stage.get("level")))}</th>'
-            f'<td class="text">{escape(str(stage.get("estimator", DASH)))}</td>'
+            f'<tr><th scope="row">{_count(stage.get("stage"))}. {escape(level_name(stage.get("level")))}'
+            f"<small>{escape(str(stage.get('estimator', DASH)))}</small></th>"
             f'<td class="text"><span{style}>{escape(word)}</span></td>'
             f"<td>{number(brought.get('value'), digits, signed=True)}"
-            f"<small>{escape(interval(brought, digits, signed=True))}</small></td>{counts}"
+            f"<small>{escape(interval(brought, digits, signed=True))}</small></td>"
+            f"<td>{_count(stage.get('accepted'))} of "
+            f"{_count(stage.get('candidates'))}<small>{reasons}</small></td>"
             f"<td>{share(stage.get('answered_share'))}</td><td>{duration(stage.get('seconds'))}</td></tr>"
         )
-    head = [
-        "Stage",
-        "Estimator",
-        "Verdict",
-        "Brought",
-        "Candidates",
-        "Accepted",
-        "Rejected",
-        "Unknown",
-        "Failed",
-    ]
-    head += ["Rows answered", "Fitting"]
+    head = ["Stage", "Verdict", "Brought", "Members accepted", "Rows answered", "Fitting"]
     caption = "Every stage; brought is the loss with it minus the loss without it, below zero where it helps"
-    return table(caption, head, rows, text_columns=2)
+    return table(caption, head, rows, text_columns=1)
 
 
 def segments(result: Json) -> str:
@@ -165,6 +153,13 @@ def compute(result: Json) -> str:
     return table(
         "Compute spent, tuning included", ["", "Seconds of fitting", "Fits", "Times the fleet's"], rows
     )
+
+
+def _digits(result: Json) -> dict[str, int]:
+    """Decimals of each metric, enough for its narrowest difference, so that both tables read together."""
+    given = result.get("difference") or {}
+    estimates = {m: [(given.get(peer) or {}).get(m) or {} for peer in PEERS] for m in result["metrics"]}
+    return {metric: decimals(entries, least=3) for metric, entries in estimates.items()}
 
 
 def _direction(metric: str) -> str:

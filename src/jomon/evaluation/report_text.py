@@ -92,7 +92,7 @@ def duration(seconds: object) -> str:
     """A span of time in the unit a person would choose.
 
     >>> duration(0.42), duration(75), duration(4000), duration(None)
-    ('0.42 s', '1 min 15 s', '1 h 7 min', '–')
+    ('0.42 s', '1 min 15 s', '1 h 6 min', '–')
     """
     known = finite(seconds)
     if known is None:
@@ -120,6 +120,15 @@ def share(value: object) -> str:
     if 0 < known < 0.0005:
         return "under 0.1%"
     return f"{100 * known:.1f}%".replace(".0%", "%")
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, cut with an ellipsis where it is longer than `length` characters.
+
+    >>> shortened("carrier=UA origin=EWR", 12)
+    'carrier=UA …'
+    """
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def verdict(metric: str, difference: Json) -> str:
