@@ -58,6 +58,10 @@ CATALOGUE: list[tuple[str, str, str, str]] = [
     ("  - {level: [], estimator: lightgbm}", "  - {estimator: lightgbm}", "24: stages[0].level", "[] for the whole fleet"),
     ("source: data:load", "source: {delta: x, versoin: 1}", "4: data.source.versoin", "did you mean 'version'?"),
     ("source: data:load", "source: {database: x}", "4: data.source.query", "the SQL"),
+    ("relation: correct", "<text>: 1", "31: <text>", "is not a key here"),
+    ("relation: correct", "'[key]': 1", "31: [key]", "is not a key here"),
+    ("relation: correct", "owners: {'': x}", "31: owners.", "empty"),
+    ("    depot: {}", "    '': {}", "15: data.contract.", "empty"),
     # types and ranges
     ("question: Will this tram be late?", "question: 5", "2: question", "put it in quotes"),
     ("question: Will this tram be late?", "question:", "2: question", "no value"),

@@ -57,17 +57,18 @@ class DeltaSource(Model):
 
 
 def _source_kind(value: object) -> str:
+    """The mark of a kind of source in pydantic's locations; no YAML text can hold it as a key."""
     if isinstance(value, DatabaseSource) or (isinstance(value, Mapping) and "delta" not in value):
-        return "<database>"
+        return "\0database"
     if isinstance(value, DeltaSource | Mapping):
-        return "<delta>"
-    return "<text>"
+        return "\0delta"
+    return "\0text"
 
 
 SourceSpec = Annotated[
-    Annotated[Name, Tag("<text>")]
-    | Annotated[DatabaseSource, Tag("<database>")]
-    | Annotated[DeltaSource, Tag("<delta>")],
+    Annotated[Name, Tag("\0text")]
+    | Annotated[DatabaseSource, Tag("\0database")]
+    | Annotated[DeltaSource, Tag("\0delta")],
     Discriminator(_source_kind),
 ]
 

@@ -46,12 +46,13 @@ _WANTED = {
     "model_type": "a mapping, such as {key: value}",
     "model_attributes_type": "a mapping, such as {key: value}",
 }
-_NAMES = {"<text>", "<database>", "<delta>", "[key]"}
 
 
-def clean_path(location: tuple[str | int, ...]) -> Path:
-    """pydantic's location without the marks of unions and dictionary keys."""
-    return tuple(part for part in location if part not in _NAMES)
+def clean_path(location: tuple[str | int, ...], kind: str) -> Path:
+    """pydantic's location of an error of this kind, without its marks of unions and of dictionary keys."""
+    path = tuple(part for part in location if not (isinstance(part, str) and part.startswith("\0")))
+    marked = len(path) > 2 and path[-1] == "[key]" and kind != "extra_forbidden"
+    return path[:-1] if marked else path
 
 
 def shown(value: Any) -> str:

@@ -79,7 +79,8 @@ def _validated(document: Document) -> tuple[ProjectSpec | None, list[Problem]]:
             spec = ProjectSpec.model_validate_json(json.dumps(repair.tree), by_alias=True, by_name=False)
             break
         except ValidationError as error:
-            found = [(clean_path(one["loc"]), one) for one in error.errors(include_url=False) if _tells(one)]
+            findings = [one for one in error.errors(include_url=False) if _tells(one)]
+            found = [(clean_path(one["loc"], str(one["type"])), one) for one in findings]
             problems += [
                 Problem(repair.original(path), sentence(one, repair.original(path)))
                 for path, one in found
