@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from jomon.data.digests import row_digests, set_digest
+from jomon.data.digests import row_digests, set_digest, united
 from jomon.data.tables import FIRST, INGEST, ROW, SECOND, LayerTable, TableState, storable
 from jomon.data.text import text_of
 
@@ -18,6 +18,7 @@ META = (INGEST, ROW, FIRST, SECOND)
 class Arrivals:
     """Rows that a table does not have yet, ready to be appended, and how many of the source it has."""
 
+    ingest: str
     rows: pl.DataFrame
     source: int
     seen: int
@@ -41,9 +42,9 @@ def arrivals(table: LayerTable, source: pl.DataFrame, ingest: str, fresh: bool =
     rows = source.with_columns(
         pl.Series(FIRST, first.view(np.int64)), pl.Series(SECOND, second.view(np.int64))
     )
-    known = 0
-    if table.exists and not fresh:
-        known = table.state.through if table.state else table.read([ROW]).height
+    before = None if fresh else state_of(table)
+    known = before.through if before else 0
+    if before:
         rows = rows.join(table.read([FIRST, SECOND]), on=[FIRST, SECOND], how="anti", maintain_order="left")
     rows, retype = _fitted(rows, {} if fresh else dict(table.columns))
     rows = rows.select(
@@ -53,15 +54,15 @@ def arrivals(table: LayerTable, source: pl.DataFrame, ingest: str, fresh: bool =
         SECOND,
         *(name for name in rows.columns if name not in META),
     )
-    return Arrivals(rows, source.height, source.height - rows.height, retype)
+    return Arrivals(ingest, rows, source.height, source.height - rows.height, retype)
 
 
-def store(table: LayerTable, new: Arrivals, ingest: str, fresh: bool = False) -> None:
+def store(table: LayerTable, new: Arrivals, fresh: bool = False) -> None:
     """Append `new` to the table in one transaction (or put it in place of everything, where `fresh`)."""
-    before = None if fresh else table.state
+    before = None if fresh else state_of(table)
     total = (before.through if before else 0) + new.rows.height
-    content = ((before.content if before else 0) + new.content) % 2**128
-    state = TableState("", total, total, content, before.base if before else ingest)
+    content = united(before.content if before else 0, new.content)
+    state = TableState("", total, total, content, before.base if before else new.ingest)
     if fresh or not table.exists:
         table.replace(new.rows, state) if table.exists else table.append(new.rows, state)
     elif new.retype:
@@ -71,9 +72,19 @@ def store(table: LayerTable, new: Arrivals, ingest: str, fresh: bool = False) ->
         table.append(new.rows, state)
 
 
+def state_of(table: LayerTable) -> TableState | None:
+    """The state of a table of rows as they came; told from its rows where another program hid our commits."""
+    if table.state is not None or not table.exists:
+        return table.state
+    rows = table.read([FIRST, SECOND])
+    content = set_digest(_words(rows[FIRST]), _words(rows[SECOND]))
+    return TableState("", rows.height, rows.height, content, "found")
+
+
 def with_new(table: LayerTable, new: Arrivals, since_row: int, fresh: bool = False) -> pl.DataFrame:
     """The rows of the table from `since_row` on and the new ones after them, as the table will have them."""
-    if fresh or not table.exists or table.state is None or since_row >= table.state.through:
+    before = None if fresh else state_of(table)
+    if before is None or since_row >= before.through:
         return new.rows
     old = table.read(since_row=since_row)
     old = old.with_columns(_retyped(pl.col(name), kind) for name, kind in new.retype.items())

@@ -53,10 +53,18 @@ def content_digests(frame: pl.DataFrame) -> tuple[Words, Words]:
 
 
 def set_digest(first: Words, second: Words) -> int:
-    """A digest of rows as a set, the order left out: the sum of their digests (of two sets: add, modulo
-    2**128).
+    """A digest of rows as a set, their order left out: the sums of both words, side by side in 128 bits."""
+    return _sum(first) | _sum(second) << 64
+
+
+def united(a: int, b: int) -> int:
+    """The set digest of the rows of both; word by word, so that no carry tells how rows were grouped.
+
+    >>> united(2**64 - 1, 1)
+    0
     """
-    return (_sum(first) + (_sum(second) << 64)) % 2**128
+    low = (a + b) % 2**64
+    return low | ((a >> 64) + (b >> 64)) % 2**64 << 64
 
 
 def _sum(words: Words) -> int:

@@ -12,7 +12,7 @@ import polars as pl
 
 from jomon.core.spec import ProjectSpec
 from jomon.data.assemble import Assembler, axis_columns, level_name
-from jomon.data.digests import content_digests, set_digest
+from jomon.data.digests import content_digests, set_digest, united
 from jomon.data.gold import GOLD, gold_frame, gold_recipe
 from jomon.data.lookups import LookupTable
 from jomon.data.tables import ROW, LayerTable, TableState
@@ -41,10 +41,10 @@ class Golden:
         written.
         """
         assert silver.state is not None
-        base, through = silver.state.base, silver.state.through
+        follows, through = silver.state.base, silver.state.through
         recipe = gold_recipe(self.spec, silver.state.recipe, self.contents)
         state = self.gold.state
-        same = not fresh and state is not None and state.recipe == recipe and state.base == base
+        same = not fresh and state is not None and (state.recipe, state.follows) == (recipe, follows)
         if same and state is not None and state.through == through:
             return None
         before = state if same else None
@@ -71,8 +71,9 @@ class Golden:
             recipe,
             through,
             (before.rows if before else 0) + frame.height,
-            ((before.content if before else 0) + content) % 2**128,
-            base,
+            united(before.content if before else 0, content),
+            before.base if before else ingest,
+            follows,
             counts,
         )
         (self.gold.append if before or not self.gold.exists else self.gold.replace)(frame, state)

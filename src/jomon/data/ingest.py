@@ -88,9 +88,9 @@ class _Ingest:
         judged = writer.judge(bronze, new)
         self._done("checked")
         for lookup in lookups:
-            store(lookup.table, lookup.new, self.id, self.fresh)
+            store(lookup.table, lookup.new, self.fresh)
             self._done(lookup.table.name)
-        store(bronze, new, self.id, self.fresh)
+        store(bronze, new, self.fresh)
         self._done("bronze")
         writer.write_quarantine(judged, self.id)
         self._done("quarantine")

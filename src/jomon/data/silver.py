@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from jomon.core.spec import ProjectSpec
-from jomon.data.bronze import META, Arrivals, with_new
+from jomon.data.bronze import META, Arrivals, state_of, with_new
 from jomon.data.contract import Contract, as_came
-from jomon.data.digests import set_digest
+from jomon.data.digests import set_digest, united
 from jomon.data.duplicates import SEEN_BEFORE, settle
 from jomon.data.tables import AS_CAME, FIRST, REASONS, ROW, SECOND, LayerTable, TableState
 from jomon.oci.digest import Digest
@@ -31,6 +31,8 @@ class Judged:
 
     since: int
     through: int
+    follows: str
+    """The base of the bronze table that the rows are of."""
     kept: pl.DataFrame
     replaced: pl.Series
     quarantined: pl.DataFrame
@@ -56,11 +58,16 @@ class SilverWriter:
         """
         kinds = {**({} if self.fresh else bronze.columns), **new.rows.schema, **new.retype}
         recipe = self._recipe(kinds)
-        since = min(self._through(table, recipe) for table in (self.silver, self.quarantine))
+        before = None if self.fresh else state_of(bronze)
+        follows = before.base if before else new.ingest
+        since = self._through(self.silver, recipe, follows)
+        if self._through(self.quarantine, recipe, follows) < since:
+            # Quarantine is always written first: if it is behind, someone took it away, and both start anew.
+            since = 0
         rows = with_new(bronze, new, since, self.fresh)
         through = since + rows.height
         checked = self.contract.check(rows.drop("_jomon_ingest"))
-        old = self._old_keys(recipe, since, checked.good)
+        old = self._old_keys(since, checked.good)
         settled = settle(checked.good, old, self.spec.data)
         bad = checked.bad.select(ROW, REASONS, AS_CAME)
         labels = checked.labels
@@ -72,14 +79,15 @@ class SilverWriter:
             bad = pl.concat([bad, again]).sort(ROW)
             labels = pl.concat([labels, again.select(ROW, pl.lit(SEEN_BEFORE).alias("label"))])
             dropped = 0
-        return Judged(since, through, settled.kept, settled.replaced, bad, labels, dropped, recipe)
+        return Judged(since, through, follows, settled.kept, settled.replaced, bad, labels, dropped, recipe)
 
     def write_quarantine(self, judged: Judged, ingest: str) -> None:
         """Write what does not meet the contract: the row as it came, and every reason."""
         table = self.quarantine
-        since = self._through(table, judged.recipe)
-        if table.exists and not self.fresh and since == judged.through:
+        have = self._through(table, judged.recipe, judged.follows)
+        if have == judged.through and table.state is not None:
             return
+        since = have if judged.since else 0
         anew = since == 0
         rows = judged.quarantined.filter(pl.col(ROW) >= since)
         labels = judged.labels.filter(pl.col(ROW) >= since)["label"].to_list()
@@ -90,8 +98,9 @@ class SilverWriter:
             judged.recipe,
             judged.through,
             (before.rows if before else 0) + rows.height,
-            ((before.content if before else 0) + _rows_content(rows)) % 2**128,
+            united(before.content if before else 0, _rows_content(rows)),
             before.base if before else ingest,
+            judged.follows,
             {"reasons": dict(sorted(reasons.items()))},
         )
         (table.replace if anew and table.exists else table.append)(rows, state)
@@ -99,9 +108,9 @@ class SilverWriter:
     def write_silver(self, judged: Judged, ingest: str) -> None:
         """Write the rows that meet the contract, typed; rows that a later one replaced are taken out."""
         table = self.silver
-        since = self._through(table, judged.recipe)
-        if table.exists and not self.fresh and since == judged.through:
+        if self._through(table, judged.recipe, judged.follows) == judged.through and table.state is not None:
             return
+        since = judged.since
         anew = since == 0
         before = None if anew or table.state is None else table.state
         rows = judged.kept.filter(pl.col(ROW) >= since)
@@ -121,8 +130,9 @@ class SilverWriter:
             judged.recipe,
             judged.through,
             (before.rows if before else 0) + rows.height,
-            ((before.content if before else 0) + _content(rows)) % 2**128,
+            united(before.content if before else _start(judged.recipe), _content(rows)),
             before.base if before else ingest,
+            judged.follows,
             counts,
         )
         (table.replace if anew and table.exists else table.append)(rows, state)
@@ -143,15 +153,18 @@ class SilverWriter:
             return [f"The target {target.column!r} is {only} in {where}: a model needs both."]
         return []
 
-    def _through(self, table: LayerTable, recipe: str) -> int:
+    def _through(self, table: LayerTable, recipe: str, follows: str) -> int:
+        """How many bronze rows `table` has taken account of; 0 where by other rules or of another bronze."""
         state = table.state
-        return 0 if self.fresh or state is None or state.recipe != recipe else state.through
+        if self.fresh or state is None or (state.recipe, state.follows) != (recipe, follows):
+            return 0
+        return state.through
 
-    def _old_keys(self, recipe: str, since: int, good: pl.DataFrame) -> pl.DataFrame:
-        needed = [*self.spec.data.key, self.spec.data.target.column, ROW]
-        if not since or not good.height or self._through(self.silver, recipe) == 0:
-            return good.select(*dict.fromkeys(needed)).clear()
-        return self.silver.read(list(dict.fromkeys(needed))).filter(pl.col(ROW) < since)
+    def _old_keys(self, since: int, good: pl.DataFrame) -> pl.DataFrame:
+        needed = list(dict.fromkeys((*self.spec.data.key, self.spec.data.target.column, ROW)))
+        if not since or not good.height:
+            return good.select(needed).clear()
+        return self.silver.read(needed).filter(pl.col(ROW) < since)
 
     def _recipe(self, kinds: dict[str, pl.DataType]) -> str:
         document = self.spec.canonical()["data"]
@@ -172,6 +185,11 @@ class SilverWriter:
         rules["features"] = {name: rules["features"][name] for name in ("numeric", "categorical")}
         types = {name: str(kind) for name, kind in sorted(kinds.items()) if name not in META}
         return str(Digest.of_json({"format": FORMAT, "rules": rules, "types": types}))
+
+
+def _start(recipe: str) -> int:
+    """Silver is told by the bronze rows it holds and by the rules that typed them."""
+    return int(Digest.parse(recipe).hex[:32], 16)
 
 
 def _content(rows: pl.DataFrame) -> int:

@@ -33,7 +33,7 @@ class TableState:
 
     `recipe` is the digest of the rules that made it, `through` the number of bronze rows it has taken
     account of, `rows` its rows, `content` the set digest of these rows, `base` the ingest that last wrote
-    it anew, `counts` what a report wants to know of it.
+    it anew, `follows` the base of the table it was made from, `counts` what a report wants to know of it.
     """
 
     recipe: str
@@ -41,6 +41,7 @@ class TableState:
     rows: int
     content: int
     base: str
+    follows: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> str:
@@ -55,8 +56,8 @@ class TableState:
 
     @property
     def digest(self) -> Digest:
-        """The digest of what the table holds: equal rules and rows, in whatever order, equal digest."""
-        return Digest.of_json({"recipe": self.recipe, "rows": self.rows, "content": f"{self.content:032x}"})
+        """The digest of what the table holds: equal rows, in whatever order and number of writes."""
+        return Digest.of_json({"rows": self.rows, "content": f"{self.content:032x}"})
 
 
 class LayerTable:
