@@ -131,7 +131,8 @@ class BuildCache(BuildCachePort):
                     connection.execute("DELETE FROM members WHERE id = ?", (identity,))
                     dropped += size
             if dropped:
-                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # a script, because `execute` stops after the first of the steps, which free one page each
+                connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
         return dropped
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

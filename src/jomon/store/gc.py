@@ -59,9 +59,9 @@ def prune(store: Images, paths: Paths, index: IndexFile, *, untagged: bool, grac
         if after.index != before.index:
             index.write(after)
         os.utime(lock)
-        horizon = os.fstat(lock).st_mtime_ns - int(grace.total_seconds() * 1e9)
+        older = os.fstat(lock).st_mtime_ns - int(grace.total_seconds() * 1e9)
         leases = live_leases(paths.leases)
-        horizon = min([horizon, *(lease.since_ns for lease in leases)])
+        horizon = min([older + 1, *(lease.since_ns for lease in leases)])
         leftovers = _sweep_temporary(paths, {lease.name for lease in leases})
         gone = tuple(digest for digest in before.digests() if digest not in after.digests())
         blobs, size, young = _sweep_blobs(paths, needed, horizon)

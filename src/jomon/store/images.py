@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -47,6 +48,10 @@ class Images(ImageStorePort, ABC):
     def _change(self, rule: Callable[[Catalog], tuple[Catalog, T]]) -> T:
         """Apply `rule` to the catalog, alone, and keep what it gives."""
 
+    @abstractmethod
+    def lease(self) -> AbstractContextManager[None]:
+        """While it is held, a prune keeps every blob that was put since it began."""
+
     def put_blob(
         self, source: BlobSource, media_type: str, annotations: Mapping[str, str] | None = None
     ) -> Descriptor:
@@ -72,17 +77,9 @@ class Images(ImageStorePort, ABC):
         data = manifest if isinstance(manifest, bytes) else manifest.bytes
         parsed = _parse_new(data)
         given = [rules.new_name(name) for name in names]
-        stored = self.put_blob(data, media.OCI_MANIFEST)
-        listed = Descriptor(
-            stored.media_type, stored.digest, stored.size, artifact_type=parsed.artifact_type_or_config
-        )
         subject = parsed.subject.digest if parsed.subject is not None else None
-
-        def rule(catalog: Catalog) -> tuple[Catalog, Digest]:
-            self._require_blobs(parsed, stored)
-            return catalog.with_manifest(listed, given, created, subject), stored.digest
-
-        return self._change(rule)
+        with self.lease():
+            return self._list(parsed, data, lambda old, new: old.with_manifest(new, given, created, subject))
 
     def manifest(self, digest: Digest) -> Manifest:
         """The manifest under `digest`; raises `CorruptError` where it is missing, damaged or no manifest."""
@@ -144,20 +141,19 @@ class Images(ImageStorePort, ABC):
         """Attach documents to an image, which itself stays as it is; gives the digest of the attachment."""
         target = _listed(self.catalog(), subject)
         pointer = Descriptor(media.OCI_MANIFEST, target, self.blob_size(target) or 0)
-        _, *layers = self.put_blobs([NewBlob(media.EMPTY_JSON, media.OCI_EMPTY), *blobs])
-        try:
-            manifest = Manifest(EMPTY, tuple(layers) or (EMPTY,), artifact_type, pointer, annotations or {})
-        except OciError as error:
-            raise StoreError(rules.sentence(error)) from None
-        stored = self.put_blob(manifest.bytes, media.OCI_MANIFEST)
-        listed = Descriptor(stored.media_type, stored.digest, stored.size, artifact_type=artifact_type)
 
-        def rule(catalog: Catalog) -> tuple[Catalog, Digest]:
-            _listed(catalog, target)
-            self._require_blobs(manifest, stored)
-            return catalog.with_manifest(listed, (), created, target), stored.digest
+        def rule(catalog: Catalog, listed: Descriptor) -> Catalog:
+            return catalog.with_manifest(listed, (), created, _listed(catalog, target))
 
-        return self._change(rule)
+        with self.lease():
+            _, *layers = self.put_blobs([NewBlob(media.EMPTY_JSON, media.OCI_EMPTY), *blobs])
+            try:
+                manifest = Manifest(
+                    EMPTY, tuple(layers) or (EMPTY,), artifact_type, pointer, annotations or {}
+                )
+            except OciError as error:
+                raise StoreError(rules.sentence(error)) from None
+            return self._list(manifest, manifest.bytes, rule)
 
     def referrers(self, subject: Digest, artifact_type: str | None = None) -> list[Descriptor]:
         """The attachments of an image, newest first, with artifact type and annotations.
@@ -196,6 +192,21 @@ class Images(ImageStorePort, ABC):
             if blob in needs:
                 users += catalog.names_of(digest) or [digest.short]
         return users
+
+    def _list(
+        self, manifest: Manifest, data: bytes, rule: Callable[[Catalog, Descriptor], Catalog]
+    ) -> Digest:
+        """Store a manifest and list it by `rule`; the caller holds a lease on its blobs."""
+        stored = self.put_blob(data, media.OCI_MANIFEST)
+        listed = Descriptor(
+            stored.media_type, stored.digest, stored.size, artifact_type=manifest.artifact_type_or_config
+        )
+
+        def change(catalog: Catalog) -> tuple[Catalog, Digest]:
+            self._require_blobs(manifest, stored)
+            return rule(catalog, listed), stored.digest
+
+        return self._change(change)
 
     def _subject_of(self, entry: Descriptor) -> Digest | None:
         """What an entry is attached to; the manifest is read only of entries that jomon did not write."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -98,7 +98,9 @@ class ImageStore(Images):
     @contextmanager
     def lease(self) -> Iterator[None]:
         """While it is held, `prune` keeps every blob that was put since it began: a build holds one."""
-        with atomic.disk_errors(self.root, "taking a lease"), writing(self._paths):
+        with ExitStack() as held:
+            with atomic.disk_errors(self.root, "taking a lease"):
+                held.enter_context(writing(self._paths))
             yield
 
     def prune(self, *, untagged: bool = False, grace: timedelta = gc.GRACE) -> gc.PruneReport:
