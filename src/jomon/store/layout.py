@@ -11,7 +11,9 @@ from typing import TypeVar
 from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
+from jomon.oci.errors import OciError
 from jomon.oci.index import Index
+from jomon.oci.manifest import Manifest
 from jomon.oci.ports import NewBlob
 from jomon.store import atomic, gc, recovery, verify
 from jomon.store.blobs import BlobFiles, DamagedBlobError
@@ -98,9 +100,9 @@ class ImageStore(Images):
     @contextmanager
     def lease(self) -> Iterator[None]:
         """While it is held, `prune` keeps every blob that was put since it began: a build holds one."""
-        with ExitStack() as held:
+        with ExitStack() as stack:
             with atomic.disk_errors(self.root, "taking a lease"):
-                held.enter_context(writing(self._paths))
+                stack.enter_context(writing(self._paths))
             yield
 
     def prune(self, *, untagged: bool = False, grace: timedelta = gc.GRACE) -> gc.PruneReport:
@@ -111,10 +113,15 @@ class ImageStore(Images):
         with atomic.disk_errors(self.root, "pruning"):
             return gc.prune(self, self._paths, self._index, untagged=untagged, grace=grace)
 
-    def verify(self, *, repair: bool = False) -> verify.VerifyReport:
-        """Check every blob against its name, and every image; `repair` removes leftover files."""
+    def verify(
+        self, *, repair: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> verify.VerifyReport:
+        """Check every blob against its name, and every image; `repair` removes leftover files.
+
+        `progress` is told the bytes checked so far and those there are.
+        """
         with atomic.disk_errors(self.root, "verifying"):
-            return verify.verify(self, self._paths, repair=repair)
+            return verify.verify(self, self._paths, repair=repair, progress=progress)
 
     def _change(self, rule: Callable[[Catalog], tuple[Catalog, T]]) -> T:
         require_format(self._paths)
@@ -133,13 +140,26 @@ class ImageStore(Images):
                     atomic.replace_file(path, data, self._paths.temporary / lease.name)
 
     def _damage(self, error: DamagedBlobError) -> str:
-        try:
-            users = self.users_of(error.digest)
-        except StoreError:
-            users = []
+        users = self._users_of(error.digest)
         of = f" of {', '.join(users[:3])}" + (" and others" if len(users) > 3 else "") if users else ""
         mend = "run `jomon verify` to see all damage, then `jomon build` to write it again"
         return f"The blob {error.digest.short}{of} in {self.root} {error.what}: {mend}."
+
+    def _users_of(self, blob: Digest) -> list[str]:
+        """The images that need a blob, by name or short digest; what cannot be read is passed over."""
+        try:
+            catalog = self._index.read()
+        except StoreError:
+            return []
+        users = (digest for digest in catalog.digests() if digest == blob or blob in self._needs(digest))
+        return [name for digest in users for name in catalog.names_of(digest) or [digest.short]]
+
+    def _needs(self, digest: Digest) -> set[Digest]:
+        try:
+            manifest = Manifest.from_bytes(bytes(self._blobs.open(digest)))
+        except (DamagedBlobError, OciError):
+            return set()
+        return {blob.digest for blob in manifest.blobs}
 
 
 def _require_free(paths: Paths) -> None:

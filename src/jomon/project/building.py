@@ -1,0 +1,284 @@
+"""Build: from gold to an image, or straight to the image that the same inputs gave before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jomon.core.errors import BuildError, DataError, UnknownNameError
+from jomon.core.localtime import LocalTime
+from jomon.core.spec import ProjectSpec
+from jomon.oci.digest import Digest
+from jomon.training.lineage import code_digest, environment, package_digest
+
+if TYPE_CHECKING:
+    from jomon.core.rows import GoldRows
+    from jomon.oci.ports import BuildCachePort
+    from jomon.project.project import Project
+    from jomon.training.chain import Progress
+
+_LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build gave. `members` counts candidates, verdicts, and slow parts trained and cached; `stages` is what the
+    summary shows; `cached` says that nothing had to be done at all.
+    """
+
+    digest: Digest
+    names: tuple[str, ...]
+    members: Mapping[str, int]
+    size_bytes: int
+    seconds: Mapping[str, float]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    cached: bool = False
+    layers: int = 0
+    rows: int = 0
+    until: str = ""
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of `jomon build --json`."""
+        return {
+            "digest": str(self.digest),
+            "name": self.names[0] if self.names else None,
+            "names": list(self.names),
+            "members": dict(self.members),
+            "size_bytes": self.size_bytes,
+            "layers": self.layers,
+            "rows": self.rows,
+            "until": self.until,
+            "seconds": {k: round(v, 4) for k, v in self.seconds.items()},
+            "cached": self.cached,
+            "stages": self.stages,
+            "failures": self.failures,
+        }
+
+
+def build(
+    project: Project,
+    names: tuple[str, ...],
+    refresh: str,
+    progress: Progress | None,
+    workers: int | None,
+    use_cache: bool,
+) -> BuildReport:
+    """See `Project.build`."""
+    started = time.perf_counter()
+    gold_digest = require_gold(project)
+    store = project.home.images
+    cache: BuildCachePort = project.home.cache
+    base = base_image(project, refresh)
+    key = build_key(project, gold_digest, refresh, base)
+    known = cache.plan(key) if use_cache else None
+    if known is not None and _whole(project, known):
+        for name in names:
+            store.tag(known, name)
+        return _known_report(project, known, names, started)
+    if refresh == "fast":
+        raise BuildError("A build of fast parts alone is `jomon refresh`; run that.")
+    from jomon.data.gold import read_gold, require_outcomes
+    from jomon.training.build import BuildRequest, build_fleet
+    from jomon.training.image import publish
+
+    gold = read_gold(project.home.tables, project.spec)
+    require_outcomes(gold, project.spec)
+    end_day = hold_out_day(project.spec, gold)
+    read = time.perf_counter()
+    request = BuildRequest(project.spec, gold, end_day, str(project.folder), workers)
+    if base is not None:
+        from jomon.project.pinning import pin
+
+        request = pin(project, request, base, refresh)
+    if not use_cache:
+        from jomon.store.memory import MemoryCache
+
+        cache = MemoryCache()
+    with store.lease():
+        built = build_fleet(request, cache, progress)
+        fitted = time.perf_counter()
+        digest, manifest = publish(built, store, names, datetime.now(UTC), str(gold_digest))
+    project.home.cache.put_plan(key, digest)
+    seconds = {
+        "read": read - started,
+        **built.seconds,
+        "publish": time.perf_counter() - fitted,
+        "total": time.perf_counter() - started,
+    }
+    stages = [stage_summary(stage) for stage in built.stages]
+    failures = [
+        {"segment": c.segment.text, "error": c.fit.error}
+        for stage in built.stages
+        for c in stage.candidates
+        if c.failed and c.fit is not None
+    ]
+    return BuildReport(
+        digest,
+        names,
+        count_members(stages),
+        manifest.size_bytes + len(manifest.bytes),
+        seconds,
+        stages,
+        False,
+        len(manifest.layers),
+        built.rows,
+        day_text(end_day),
+        failures,
+    )
+
+
+def stage_summary(stage: Any) -> dict[str, Any]:
+    """One stage as the summary shows it."""
+    evidence = stage.evidence
+    return {
+        "stage": stage.index,
+        "level": list(stage.spec.level),
+        "estimator": stage.spec.estimator,
+        "candidates": len(stage.candidates),
+        "accepted": stage.count("accepted"),
+        "rejected": stage.count("rejected"),
+        "unknown": stage.count("unknown"),
+        "failed": stage.failed,
+        "few": len(stage.few),
+        "serving": len(stage.serving),
+        "slow": sum(c.fit is not None and c.shrink > 0 for c in stage.serving),
+        "trained": stage.fits("fitted"),
+        "cached": stage.fits("cached"),
+        "shrink": stage.stage_shrink,
+        "fast": stage.fast.document() if stage.fast else None,
+        "answered_share": stage.answered_share,
+        "verdict": evidence.verdict,
+        "reason": evidence.reason,
+        "brought": evidence.difference.to_json(),
+        "seconds": {k: round(v, 4) for k, v in stage.seconds.items()},
+        "corrupt": stage.corrupt,
+    }
+
+
+def count_members(stages: list[dict[str, Any]]) -> dict[str, int]:
+    """Members over all stages, by what became of them."""
+    names = ("candidates", "accepted", "rejected", "unknown", "failed", "trained", "cached", "serving")
+    return {name: sum(int(stage[name]) for stage in stages) for name in names}
+
+
+def require_gold(project: Project) -> Digest:
+    """The digest of gold; raises `DataError` where nothing was ingested."""
+    from jomon.data.gold import gold_digest
+
+    digest = gold_digest(project.home.tables)
+    if digest is None:
+        raise DataError(f"Nothing was ingested into {project.folder} yet; run `jomon ingest` first.")
+    return digest
+
+
+def hold_out_day(spec: ProjectSpec, gold: GoldRows) -> int:
+    """The first held-out local day (days since 1970): the last span of the data, or the declared day."""
+    holdout = spec.evaluation.holdout
+    if isinstance(holdout, date):
+        return (holdout - date(1970, 1, 1)).days
+    last = int(LocalTime(spec.data.zone).days(gold.time[-1:])[0])
+    return last + 1 - round(holdout / timedelta(days=1))
+
+
+def day_text(day: int) -> str:
+    """A local day as text: 2013-09-25."""
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+
+
+def base_image(project: Project, refresh: str) -> Digest | None:
+    """The image that a partial build starts from: `FLEET:latest`; None where everything is built."""
+    if refresh == "all":
+        return None
+    try:
+        return project.home.images.resolve(project.latest)
+    except UnknownNameError:
+        raise BuildError(
+            f"--refresh {refresh} needs an image to start from and {project.latest} is not there; run `jomon build` first."
+        ) from None
+
+
+def build_key(project: Project, gold: Digest, refresh: str, base: Digest | None) -> Digest:
+    """The digest of everything a build depends on: equal keys give the same image."""
+    code = [code_digest(s.estimator, str(project.folder)) for s in project.spec.stages if ":" in s.estimator]
+    return Digest.of_json(
+        {
+            "gold": str(gold),
+            "spec": {k: v for k, v in project.spec.canonical().items() if k != "evaluation"}
+            | {"holdout": project.spec.canonical()["evaluation"]["holdout"]},
+            "package": package_digest(),
+            "code": code,
+            "environment": environment(_LIBRARIES),
+            "refresh": refresh,
+            "base": str(base) if base else None,
+        }
+    )
+
+
+def _whole(project: Project, digest: Digest) -> bool:
+    """Whether an image is there with every blob."""
+    try:
+        manifest = project.home.images.manifest(digest)
+    except Exception:
+        return False
+    return all(project.home.images.has_blob(blob.digest) for blob in manifest.blobs())
+
+
+def _known_report(project: Project, digest: Digest, names: tuple[str, ...], started: float) -> BuildReport:
+    import json
+
+    from jomon.oci import media
+
+    store = project.home.images
+    manifest = store.manifest(digest)
+    document = json.loads(store.read_blob(manifest.layer(media.MEMBERS)))
+    fleet = json.loads(store.read_blob(manifest.layer(media.FLEET)))
+    stages = []
+    for number, stage in enumerate(document["stages"]):
+        verdicts = [m["verdict"] for m in stage["members"]]
+        slow = [m for m in stage["members"] if "key" in m and m["verdict"] != "failed"]
+        serving = [m for m in stage["members"] if m["serving"]]
+        stages.append(
+            {
+                "stage": number,
+                "level": stage["level"],
+                "estimator": stage["estimator"],
+                "candidates": len(verdicts),
+                **{v: verdicts.count(v) for v in ("accepted", "rejected", "unknown", "failed")},
+                "few": stage["few"],
+                "serving": len(serving),
+                "slow": sum(m.get("shrink", 0) > 0 for m in serving),
+                "trained": 0,
+                "cached": len(slow),
+                "shrink": stage["shrink"],
+                "fast": stage["fast"],
+                "answered_share": stage["answered_share"],
+                "verdict": stage["evidence"]["verdict"],
+                "reason": stage["evidence"]["reason"],
+                "brought": stage["evidence"]["difference"],
+                "seconds": {},
+                "corrupt": 0,
+            }
+        )
+    total = time.perf_counter() - started
+    return BuildReport(
+        digest,
+        names,
+        count_members(stages),
+        manifest.size_bytes + len(manifest.bytes),
+        {"total": total},
+        stages,
+        True,
+        len(manifest.layers),
+        int(fleet["rows"]),
+        day_text(int(fleet["end_day"])),
+        [
+            {"segment": " ".join("=".join(i) for i in m["segment"]), "error": m.get("error", "")}
+            for s in document["stages"]
+            for m in s["members"]
+            if m["verdict"] == "failed"
+        ],
+    )

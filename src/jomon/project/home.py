@@ -1,0 +1,81 @@
+"""Where a project keeps what it makes: image store, build cache and tables under `.jomon`, or elsewhere if told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jomon.core.errors import StoreError
+from jomon.store.cache import BuildCache
+from jomon.store.layout import ImageStore
+from jomon.store.trust import TrustList
+
+if TYPE_CHECKING:
+    from jomon.project.fleet import Fleet
+
+STORE_VARIABLE = "JOMON_STORE"  # a folder that is used instead of the project's own `.jomon`
+FOLDER = ".jomon"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder with images, cache and tables; made when something is first written."""
+
+    root: Path
+
+    @cached_property
+    def images(self) -> ImageStore:
+        """The image store; made if it is not there."""
+        path = self.root / "images"
+        return ImageStore.open(path) if (path / "oci-layout").exists() else ImageStore.create(path)
+
+    @cached_property
+    def cache(self) -> BuildCache:
+        """The build cache."""
+        return BuildCache(self.root / "cache")
+
+    @cached_property
+    def trust(self) -> TrustList:
+        """The types that opaque members may be made of."""
+        return TrustList(self.root / "images")
+
+    @property
+    def tables(self) -> Path:
+        """Where the Delta tables are."""
+        return self.root / "tables"
+
+
+def find_home(start: Path | str | None = None) -> Home:
+    """The home named by JOMON_STORE, else the nearest `.jomon` or project from `start` (this folder) upwards.
+
+    Raises `StoreError` where there is none.
+    """
+    named = os.environ.get(STORE_VARIABLE)
+    if named:
+        return Home(Path(named))
+    here = Path(start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir() or (folder / "jomon.yaml").is_file():
+            return Home(folder / FOLDER)
+    raise StoreError(
+        f"There is no project in {here} or above it: go into one, name it with --project, or start one with `jomon init`."
+    )
+
+
+def load_fleet(reference: str, store: Path | str | None = None) -> Fleet:
+    """The fleet image called `reference` (`flights:latest`, a digest), ready to answer.
+
+    `store` is a project folder or its `.jomon`; without it the nearest one is used. Every layer is checked against its
+    digest. Raises `UnknownNameError`, `CorruptError` or `StoreError`.
+    """
+    from jomon.project.fleet import Fleet
+
+    if store is None:
+        home = find_home()
+    else:
+        path = Path(store)
+        home = Home(path / FOLDER if (path / FOLDER).is_dir() or (path / "jomon.yaml").exists() else path)
+    return Fleet.load(home, reference)

@@ -1,0 +1,98 @@
+"""An open project: its file, its folder, and the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jomon.core.errors import JomonError, UnknownNameError
+from jomon.core.spec import ProjectSpec
+from jomon.core.spec_yaml import ParsedProject, parse_project
+from jomon.project.home import FOLDER, Home
+
+if TYPE_CHECKING:
+    from jomon.data.report import IngestReport
+    from jomon.project.building import BuildReport
+    from jomon.project.fleet import Fleet
+    from jomon.project.refreshing import RefreshReport
+    from jomon.training.chain import Progress
+
+FILE = "jomon.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a `jomon.yaml`, read and checked; nothing is opened before it is used."""
+
+    folder: Path
+    parsed: ParsedProject
+    home: Home
+
+    @property
+    def spec(self) -> ProjectSpec:
+        """What the project file declares."""
+        return self.parsed.spec
+
+    @cached_property
+    def latest(self) -> str:
+        """The name that builds and refreshes move."""
+        return f"{self.spec.fleet}:latest"
+
+    def ingest(self, *, fresh: bool = False, progress: Callable[[str], None] = lambda step: None) -> IngestReport:
+        """Read the source into the tables; see `jomon.data.ingest.ingest`."""
+        from jomon.data.ingest import ingest
+
+        return ingest(self.folder, self.spec, self.home.tables, fresh=fresh, progress=progress)
+
+    def build(
+        self,
+        names: tuple[str, ...] = (),
+        refresh: str = "all",
+        progress: Progress | None = None,
+        workers: int | None = None,
+        use_cache: bool = True,
+    ) -> BuildReport:
+        """Build the fleet from gold and store it as an image under `names` (`FLEET:latest` if none is given)."""
+        from jomon.project.building import build
+
+        return build(self, names or (self.latest,), refresh, progress, workers, use_cache)
+
+    def refresh(self, reference: str | None = None, until: str | None = None) -> RefreshReport:
+        """Bring the fast parts of an image up to the outcomes known on local day `until` (all that are in gold)."""
+        from jomon.project.refreshing import refresh
+
+        return refresh(self, reference or self.latest, until)
+
+    def evaluate(self, reference: str | None = None, **options: Any) -> dict[str, Any]:
+        """Compare an image with its peers on later time; see `jomon.project.evaluating.evaluate`."""
+        from jomon.project.evaluating import evaluate
+
+        return evaluate(self, reference or self.latest, **options)
+
+    def load(self, reference: str | None = None) -> Fleet:
+        """An image of this project, ready to answer."""
+        from jomon.project.fleet import Fleet
+
+        return Fleet.load(self.home, reference or self.latest)
+
+
+def open_project(path: str | Path = ".", home: Path | None = None) -> Project:
+    """Read and check the project in a folder (or the project file itself).
+
+    Raises `UnknownNameError` where there is no project file, `SpecError` where it says something that cannot be.
+    """
+    given = Path(path)
+    file = given if given.suffix in (".yaml", ".yml") else given / FILE
+    folder = file.parent.resolve()
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise UnknownNameError(
+            f"There is no {file}: go into a project, name it with --project, or start one with `jomon init`."
+        ) from None
+    except OSError as error:
+        raise JomonError(f"{file} cannot be read ({error.strerror}); check its permissions.") from error
+    return Project(folder, parse_project(text, str(file)), Home(home or folder / FOLDER))

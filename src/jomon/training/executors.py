@@ -1,0 +1,128 @@
+"""Processes that fit members: `concurrent.futures.Executor` in front, Ctrl-C and crashes handled.
+
+The processes are forked from a clean server that has loaded the library once; each fits on one thread. Another
+executor (Dask's `Client.get_executor()`, Ray's) can be handed in as long as its workers see the same files.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from types import ModuleType
+
+from jomon.training.worker import Job, Outcome, Task, run_tasks, start_worker
+
+ROWS_PER_CHUNK = 30_000  # rows x fits sent to a process at once: about a second of work
+MOST_PER_CHUNK = 64  # members sent at once, so that progress is seen and a crash loses little
+
+MakeExecutor = Callable[[str | None], Executor]
+
+
+def local_processes(workers: int | None = None) -> MakeExecutor:
+    """Local processes, one a core unless `workers` says otherwise."""
+    count = workers or os.cpu_count() or 1
+
+    def make(preload: str | None) -> Executor:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["jomon.training.preload"] if preload == "lightgbm" else [])
+        return ProcessPoolExecutor(count, mp_context=context, initializer=start_worker, initargs=(preload,))
+
+    return make
+
+
+class Pool:
+    """Runs tasks on an executor that is made when the first task needs it and made anew when a process dies."""
+
+    def __init__(self, make: MakeExecutor) -> None:
+        self._make = make
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what has not begun and let the processes go."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+    def run(self, job: Job, tasks: Sequence[Task]) -> Iterator[list[Outcome]]:
+        """Outcomes as they come, in lists that each hold every cut of the tasks they are of.
+
+        A process that dies takes its chunk with it: the tasks of broken chunks run again one at a time, and one that
+        kills its process again is reported as failed.
+        """
+        broken: list[Task] = []
+        yield from self._run(job, chunks(tasks), broken)
+        for task in sorted(broken, key=lambda t: t.s):
+            again: list[Task] = []
+            yield from self._run(job, [[task]], again)
+            if again:
+                text = "the process that fitted it died"
+                yield [Outcome(task.s, cut, None, None, text, 0.0) for cut in task.cuts]
+
+    def _run(self, job: Job, parts: list[list[Task]], broken: list[Task]) -> Iterator[list[Outcome]]:
+        waiting: dict[Future[list[Outcome]], list[Task]] = {}
+        try:
+            for part in parts:
+                waiting[self._submit(job, part)] = part
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    part = waiting.pop(future)
+                    try:
+                        yield future.result()
+                    except BrokenExecutor:
+                        broken += part
+                        self._executor = None
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _submit(self, job: Job, part: list[Task]) -> Future[list[Outcome]]:
+        preload = "lightgbm" if job.estimator == "lightgbm" else None
+        with _without_main():
+            if self._executor is None:
+                self._executor = self._make(preload)
+            try:
+                return self._executor.submit(run_tasks, job, part)
+            except BrokenExecutor:
+                self._executor = self._make(preload)
+                return self._executor.submit(run_tasks, job, part)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let processes start without running the caller's script again, so that it needs no `if __name__` guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def chunks(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks in parts of about equal work, the largest first; a large member's cuts are parts of their own."""
+    single: list[list[Task]] = []
+    parts: list[list[Task]] = []
+    weight = 0
+    for task in sorted(tasks, key=lambda t: (t.start - t.stop, t.s)):
+        work = (task.stop - task.start) * len(task.cuts)
+        if work > ROWS_PER_CHUNK:
+            single += [[replace(task, cuts=(cut,))] for cut in sorted(task.cuts, key=lambda c: -c if c >= 0 else -99)]
+            continue
+        if not parts or weight + work > ROWS_PER_CHUNK or len(parts[-1]) >= MOST_PER_CHUNK:
+            parts.append([])
+            weight = 0
+        parts[-1].append(task)
+        weight += work
+    return single + parts
