@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jomon.core.errors import JomonError, PredictError, StoreError
 from jomon.core.table import Floats, Ints
+from jomon.engine.layout import workspace_slots
 from jomon.engine.member import MemberArrays
 from jomon.engine.opaque import OpaqueMember
 from jomon.engine.pack import Pack, PackEntry, write_pack
@@ -76,7 +77,8 @@ class Engine:
         given = _margins(self._tables, X, codes, has) if self._tables.opaque else _NO_FLOATS
         margin, answered = np.zeros(n), np.full(n, -1, np.int8)
         slow, fast = (np.zeros(codes.shape), np.zeros(codes.shape)) if explain else (_NO_FLOATS, _NO_FLOATS)
-        self._score(self._tables.table, X, codes, has, given, margin, answered, slow, fast)
+        work = np.empty(workspace_slots(n, X.shape[1], self._tables.largest), np.int64)
+        self._score(self._tables.table, X, codes, has, given, margin, answered, slow, fast, work)
         return Scores(margin, answered, slow, fast) if explain else Scores(margin, answered)
 
 

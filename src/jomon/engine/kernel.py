@@ -3,9 +3,8 @@
 
 Importing this module imports numba and compiles, or loads from numba's cache, the functions below; only an
 `Engine` does so. Packs are read through addresses, where they are mapped. What makes that safe is checked
-before: the engine checks shapes, and opening a pack checks every index in it.
-
-numba's cache watches this file alone: change a line here when what it imports changes.
+before: the engine checks shapes, and opening a pack checks every index in it. numba's cache watches this
+file alone: change a line here when what it imports changes.
 
 Sums run in the order of the trees, from zero, whatever the batch: a row's score does not depend on its
 neighbours.
@@ -20,18 +19,45 @@ import numpy as np
 from numba import njit
 
 from jomon.engine.flat import LINEAR, TREES
-from jomon.engine.memory import f64, i64, put_f64, put_u32, u32
+from jomon.engine.layout import (
+    ANSWERED,
+    BITSETS,
+    BLOCK,
+    CALL_SLOTS,
+    CODES,
+    COEFFICIENTS,
+    COUNT,
+    FAST,
+    FAST_CODES,
+    FAST_STARTS,
+    FAST_VALUES,
+    GIVEN,
+    GROUPED,
+    HAS,
+    KIND,
+    LEAVES,
+    MARGIN,
+    MEMBERS,
+    NODES,
+    REPLACE,
+    ROOTS,
+    ROW_CODES,
+    ROWS,
+    SHRINK,
+    SIZES,
+    SLOW,
+    STAGES,
+    STARTS,
+    TREE_COUNT,
+    WIDTH,
+)
+from jomon.engine.memory import address, f64, i8, i64, put_f64, put_i8, put_i64, put_u32, u32
 from jomon.engine.trees import CATEGORY, FLAG_BITS, INLINE, NAN_LEFT, ZERO, ZERO_MISSING
 
-# Columns of the table of members, and places in the table of tables; int64, addresses for the most part.
-NODES, ROOTS, TREE_COUNT, LEAVES, BITSETS, COEFFICIENTS, SIZES, KIND = range(8)
-MEMBERS, SHRINK, CODES, STARTS, FAST_CODES, FAST_VALUES, FAST_STARTS, STAGES, REPLACE = range(9)
 _MEMBER_BYTES = 64
 _NODE_BYTES = 24
-_GROUPED = 48  # rows from which it pays to group them by member
 _SHARED = 12  # rows of a member from which they go down its trees together
 _FEW = 2  # rows that finish a tree on their own
-_BLOCK = 512  # rows that go down together; their values should stay in the processor's first caches
 _INT32_END = 2147483648.0
 _WIDEST = 64  # codes in an inline category set
 
@@ -128,8 +154,8 @@ def _split(here: Any, column: Any, source: Any, target: Any, low: Any, high: Any
 def _tree_block(member: Any, values: Any, lists: Any, stack: Any, n: Any, total: Any) -> None:
     """Add a tree member's leaves to `total` for n rows: all rows go down a tree together, split at each node.
 
-    values: address of the rows' columns, `_BLOCK` float64 each; lists: address of three lists of `_BLOCK`
-    uint32, the first 0, 1, 2, ...; stack: int64[_BLOCK + 1, 4]; it holds lists of rows that are not empty
+    values: address of the rows' columns, `BLOCK` float64 each; lists: address of three lists of `BLOCK`
+    uint32, the first 0, 1, 2, ...; stack: (BLOCK + 1) x 4 slots; it holds lists of rows that are not empty
     and share no row.
     """
     nodes, roots, count = i64(member + 8 * NODES), i64(member + 8 * ROOTS), i64(member + 8 * TREE_COUNT)
@@ -148,18 +174,21 @@ def _tree_block(member: Any, values: Any, lists: Any, stack: Any, n: Any, total:
                     row = np.int64(u32(k)) << 3
                     end = at
                     while end >= 0:
-                        end = _step(nodes, bitsets, values + row, 8 * _BLOCK, end)
+                        end = _step(nodes, bitsets, values + row, 8 * BLOCK, end)
                     put_f64(total + row, f64(total + row) + f64(leaves + 8 * ~end))
             else:
                 here = nodes + _NODE_BYTES * at
                 children, feature = i64(here + 8), i64(here + 16) & 0xFFFFFFFF
-                target = lists + 4 * _BLOCK * (2 if source == lists + 4 * _BLOCK else 1)
-                middle = _split(here, values + 8 * _BLOCK * feature, source, target, low, high, bitsets)
+                target = lists + 4 * BLOCK * (2 if source == lists + 4 * BLOCK else 1)
+                middle = _split(here, values + 8 * BLOCK * feature, source, target, low, high, bitsets)
                 source = target
                 if middle < high:
                     if middle > low:
-                        stack[depth, 0], stack[depth, 1] = children >> 32, middle
-                        stack[depth, 2], stack[depth, 3] = high, source
+                        kept = stack + 32 * depth
+                        put_i64(kept, children >> 32)
+                        put_i64(kept + 8, middle)
+                        put_i64(kept + 16, high)
+                        put_i64(kept + 24, source)
                         depth += 1
                     else:
                         at = children >> 32
@@ -169,33 +198,12 @@ def _tree_block(member: Any, values: Any, lists: Any, stack: Any, n: Any, total:
             if depth == 0:
                 break
             depth -= 1
-            at, low, high, source = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
+            kept = stack + 32 * depth
+            at, low, high, source = i64(kept), i64(kept + 8), i64(kept + 16), i64(kept + 24)
 
 
 @_part
-def _tree_group(member: Any, rows: Any, group: Any, own: Any) -> None:
-    """Set `own[row]` to a tree member's margin for each row of a group."""
-    width = rows.shape[1]
-    if len(group) < _SHARED:
-        for row in group:
-            own[row] = _trees(member, rows.ctypes.data + 8 * width * row)
-        return
-    values, total = np.empty((width, _BLOCK)), np.empty(_BLOCK)
-    lists, stack = np.empty((3, _BLOCK), np.uint32), np.empty((_BLOCK + 1, 4), np.int64)
-    lists[0] = np.arange(_BLOCK)
-    for first in range(0, len(group), _BLOCK):
-        block = group[first : first + _BLOCK]
-        for k in range(len(block)):
-            total[k] = 0.0
-            for j in range(width):
-                values[j, k] = rows[block[k], j]
-        _tree_block(member, values.ctypes.data, lists.ctypes.data, stack, len(block), total.ctypes.data)
-        for k in range(len(block)):
-            own[block[k]] = total[k]
-
-
-@_part
-def _linear(member: int, x: int, width: int) -> Any:
+def _linear(member: Any, x: Any, width: Any) -> Any:
     """The margin of a linear member for the row at address `x`."""
     coefficients, sizes = i64(member + 8 * COEFFICIENTS), i64(member + 8 * SIZES)
     table = coefficients + 8 * (1 + 2 * width)
@@ -212,9 +220,10 @@ def _linear(member: int, x: int, width: int) -> Any:
 
 
 @_part
-def _place(codes: int, start: int, end: int, code: int) -> Any:
-    """Where `code` stands among the ascending codes from `start` to `end`, or -1."""
-    low, high = start, end
+def _place(codes: Any, starts: Any, stage: Any, code: Any) -> Any:
+    """Where `code` stands among a stage's ascending codes, counted over all stages, or -1."""
+    low, end = i64(starts + 8 * stage), i64(starts + 8 * stage + 8)
+    high = end
     while low < high:
         middle = (low + high) >> 1
         if i64(codes + 8 * middle) < code:
@@ -225,147 +234,159 @@ def _place(codes: int, start: int, end: int, code: int) -> Any:
 
 
 @_part
-def _member_of(tables: Any, code: int, stage: int) -> Any:
-    starts = tables[STARTS]
-    return _place(tables[CODES], i64(starts + 8 * stage), i64(starts + 8 * stage + 8), code)
+def _member_at(tables: Any, call: Any, row: Any, stage: Any) -> Any:
+    """The place of a row's slow member at a stage, or -1."""
+    cell = row * i64(tables + 8 * STAGES) + stage
+    if i8(i64(call + 8 * HAS) + cell) == 0:
+        return -1
+    code = i64(i64(call + 8 * ROW_CODES) + 8 * cell)
+    return _place(i64(tables + 8 * CODES), i64(tables + 8 * STARTS), stage, code)
 
 
 @_part
-def _fast_of(tables: Any, code: int, stage: int) -> Any:
-    starts = tables[FAST_STARTS]
-    return _place(tables[FAST_CODES], i64(starts + 8 * stage), i64(starts + 8 * stage + 8), code)
-
-
-@_part
-def _answering(tables: Any, codes: Any, has: Any, row: int) -> Any:
+def _answering(tables: Any, call: Any, row: Any) -> Any:
     """The last stage with a slow member for a row, or -1."""
-    for stage in range(tables[STAGES] - 1, -1, -1):
-        if has[row, stage] and _member_of(tables, codes[row, stage], stage) >= 0:
-            return stage
-    return -1
+    stage = i64(tables + 8 * STAGES) - 1
+    while stage >= 0 and _member_at(tables, call, row, stage) < 0:
+        stage -= 1
+    return stage
 
 
 @_part
-def _fast_step(tables: Any, place: int, z: float) -> Any:
-    """What the fast row at `place` adds to a margin `z`."""
-    row = tables[FAST_VALUES] + 24 * place
-    return f64(row) + f64(row + 8) * (z - f64(row + 16))
+def _alone(tables: Any, call: Any, row: Any, stage: Any, place: Any) -> Any:
+    """What a member answers for one row, unshrunk."""
+    member = i64(tables + 8 * MEMBERS) + _MEMBER_BYTES * place
+    width, kind = i64(call + 8 * WIDTH), i64(member + 8 * KIND)
+    x = i64(call + 8 * ROWS) + 8 * width * row
+    if kind == TREES:
+        return _trees(member, x)
+    if kind == LINEAR:
+        return _linear(member, x, width)
+    return f64(i64(call + 8 * GIVEN) + 8 * (row * i64(tables + 8 * STAGES) + stage))
 
 
 @_part
-def _one_by_one(tables: Any, rows: Any, codes: Any, has: Any, given: Any, out: Any) -> None:
-    margin, answered, slow, fast = out
-    width = rows.shape[1]
-    for row in range(rows.shape[0]):
-        x = rows.ctypes.data + 8 * width * row
-        first, last = 0, tables[STAGES]
-        if tables[REPLACE]:
-            first = _answering(tables, codes, has, row)
-            last = first + 1 if first >= 0 else 0
-            first = max(first, 0)
-        z = 0.0
-        for stage in range(first, last):
-            if not has[row, stage]:
-                continue
-            place = _member_of(tables, codes[row, stage], stage)
-            if place >= 0:
-                member = tables[MEMBERS] + _MEMBER_BYTES * place
-                kind = i64(member + 8 * KIND)
-                if kind == TREES:
-                    own = _trees(member, x)
-                elif kind == LINEAR:
-                    own = _linear(member, x, width)
-                else:
-                    own = given[row, stage]
-                own *= f64(tables[SHRINK] + 8 * place)
-                z += own
-                answered[row] = stage
-                if len(slow):
-                    slow[row, stage] = own
-            place = _fast_of(tables, codes[row, stage], stage)
-            if place >= 0:
-                step = _fast_step(tables, place, z)
-                z += step
-                answered[row] = stage
-                if len(fast):
-                    fast[row, stage] = step
-        margin[row] = z
+def _settle(tables: Any, call: Any, row: Any, stage: Any, place: Any, own: Any) -> Any:
+    """Add to a row's margin what a stage brings: a slow member's answer, if `place` names one, a fast row."""
+    margin = i64(call + 8 * MARGIN) + 8 * row
+    answered = i64(call + 8 * ANSWERED) + row
+    cell = row * i64(tables + 8 * STAGES) + stage
+    z = f64(margin)
+    if place >= 0:
+        own *= f64(i64(tables + 8 * SHRINK) + 8 * place)
+        z += own
+        put_i8(answered, np.int8(stage))
+        if i64(call + 8 * SLOW) != 0:
+            put_f64(i64(call + 8 * SLOW) + 8 * cell, own)
+    quick = np.int64(-1)
+    if i8(i64(call + 8 * HAS) + cell) != 0:
+        code = i64(i64(call + 8 * ROW_CODES) + 8 * cell)
+        quick = _place(i64(tables + 8 * FAST_CODES), i64(tables + 8 * FAST_STARTS), stage, code)
+    if quick >= 0:
+        values = i64(tables + 8 * FAST_VALUES) + 24 * quick
+        step = f64(values) + f64(values + 8) * (z - f64(values + 16))
+        z += step
+        put_i8(answered, np.int8(stage))
+        if i64(call + 8 * FAST) != 0:
+            put_f64(i64(call + 8 * FAST) + 8 * cell, step)
+    put_f64(margin, z)
 
 
 @_part
-def _stage_members(tables: Any, codes: Any, has: Any, stage: int, chosen: Any, place: Any) -> None:
-    """The place of each row's slow member at a stage, or -1; under `replace` only at the chosen stage."""
-    for row in range(len(place)):
-        wanted = has[row, stage] and (not tables[REPLACE] or chosen[row] == stage)
-        place[row] = _member_of(tables, codes[row, stage], stage) if wanted else -1
+def _one_by_one(tables: Any, call: Any) -> Any:
+    """Score rows one after the other."""
+    for row in range(i64(call + 8 * COUNT)):
+        first, end = np.int64(0), i64(tables + 8 * STAGES)
+        if i64(tables + 8 * REPLACE) != 0:
+            end = _answering(tables, call, row) + 1
+            first = end - 1 if end > 0 else np.int64(0)
+        for stage in range(first, end):
+            place = _member_at(tables, call, row, stage)
+            own = _alone(tables, call, row, stage, place) if place >= 0 else 0.0
+            _settle(tables, call, row, stage, place, own)
 
 
 @_part
-def _grouped_rows(place: Any, first: int, count: int) -> Any:
-    """Rows ordered by member (`count` of them from place `first`), and where each member's rows start."""
-    starts = np.zeros(count + 2, np.int64)
-    for at in place:
-        starts[at - first + 2 if at >= 0 else 1] += 1
-    for k in range(1, count + 2):
-        starts[k] += starts[k - 1]
-    order = np.empty(len(place), np.int64)
-    fill = starts.copy()
-    for row in range(len(place)):
-        group = place[row] - first + 1 if place[row] >= 0 else 0
-        order[fill[group]] = row
-        fill[group] += 1
-    return order, starts[1:]
+def _order_by_member(places: Any, order: Any, starts: Any, count: Any, first: Any, members: Any) -> Any:
+    """Fill `order` with the rows of each of `members` members from place `first`, and `starts` with where
+    they start.
+
+    Rows without a member (place -1) come first; starts has members + 3 slots, the rows of member k stand
+    from slot k + 1 to slot k + 2.
+    """
+    for k in range(members + 3):
+        put_i64(starts + 8 * k, 0)
+    for row in range(count):
+        place = i64(places + 8 * row)
+        slot = starts + 8 * (place - first + 3 if place >= 0 else 2)
+        put_i64(slot, i64(slot) + 1)
+    for k in range(1, members + 3):
+        put_i64(starts + 8 * k, i64(starts + 8 * k) + i64(starts + 8 * k - 8))
+    for row in range(count):
+        place = i64(places + 8 * row)
+        slot = starts + 8 * (place - first + 2 if place >= 0 else 1)
+        put_i64(order + 8 * i64(slot), row)
+        put_i64(slot, i64(slot) + 1)
 
 
 @_part
-def _by_member(tables: Any, rows: Any, codes: Any, has: Any, given: Any, out: Any) -> None:
-    margin, answered, slow, fast = out
-    n, width = rows.shape
-    place, chosen = np.empty(n, np.int64), np.empty(0, np.int64)
-    if tables[REPLACE]:
-        chosen = np.empty(n, np.int64)
-        for row in range(n):
-            chosen[row] = _answering(tables, codes, has, row)
-    for stage in range(tables[STAGES]):
-        _stage_members(tables, codes, has, stage, chosen, place)
-        first, end = i64(tables[STARTS] + 8 * stage), i64(tables[STARTS] + 8 * stage + 8)
-        order, starts = _grouped_rows(place, first, end - first)
-        own = np.zeros(n)
-        for k in range(end - first):
-            group = order[starts[k] : starts[k + 1]]
-            if len(group):
-                member = tables[MEMBERS] + _MEMBER_BYTES * (first + k)
-                kind = i64(member + 8 * KIND)
-                if kind == TREES:
-                    _tree_group(member, rows, group, own)
-                elif kind == LINEAR:
-                    for row in group:
-                        own[row] = _linear(member, rows.ctypes.data + 8 * width * row, width)
-                else:
-                    for row in group:
-                        own[row] = given[row, stage]
-        for row in range(n):
-            z, at = margin[row], place[row]
-            if at >= 0:
-                own[row] *= f64(tables[SHRINK] + 8 * at)
-                z += own[row]
-                answered[row] = stage
-                if len(slow):
-                    slow[row, stage] = own[row]
-            quick = -1
-            if has[row, stage] and (at >= 0 or not tables[REPLACE]):
-                quick = _fast_of(tables, codes[row, stage], stage)
-            if quick >= 0:
-                step = _fast_step(tables, quick, z)
-                z += step
-                answered[row] = stage
-                if len(fast):
-                    fast[row, stage] = step
-            margin[row] = z
+def _group(
+    tables: Any, call: Any, stage: Any, place: Any, rows: Any, count: Any, own: Any, block: Any
+) -> Any:
+    """Set `own` of each of `count` rows listed at `rows`, all of one member, to what the member answers."""
+    member, width = i64(tables + 8 * MEMBERS) + _MEMBER_BYTES * place, i64(call + 8 * WIDTH)
+    if count < _SHARED or i64(member + 8 * KIND) != TREES:
+        for k in range(count):
+            row = i64(rows + 8 * k)
+            put_f64(own + 8 * row, _alone(tables, call, row, stage, place))
+        return
+    total, lists = block + 8 * BLOCK * width, block + 8 * BLOCK * (width + 1)
+    stack = lists + 12 * BLOCK
+    for k in range(BLOCK):
+        put_u32(lists + 4 * k, np.uint32(k))
+    for first in range(0, count, BLOCK):
+        here, n = rows + 8 * first, min(count - first, BLOCK)
+        for k in range(n):
+            x = i64(call + 8 * ROWS) + 8 * width * i64(here + 8 * k)
+            put_f64(total + 8 * k, 0.0)
+            for j in range(width):
+                put_f64(block + 8 * (BLOCK * j + k), f64(x + 8 * j))
+        _tree_block(member, block, lists, stack, n, total)
+        for k in range(n):
+            put_f64(own + 8 * i64(here + 8 * k), f64(total + 8 * k))
+
+
+@_part
+def _by_member(tables: Any, call: Any) -> Any:
+    """Score stage by stage, and within a stage member by member."""
+    count = i64(call + 8 * COUNT)
+    places = call + 8 * CALL_SLOTS
+    chosen, order, own = places + 8 * count, places + 16 * count, places + 24 * count
+    block = places + 32 * count
+    starts = block + 8 * (BLOCK * i64(call + 8 * WIDTH) + BLOCK + 3 * BLOCK // 2 + 4 * (BLOCK + 1))
+    replace = i64(tables + 8 * REPLACE) != 0
+    if replace:
+        for row in range(count):
+            put_i64(chosen + 8 * row, _answering(tables, call, row))
+    for stage in range(i64(tables + 8 * STAGES)):
+        for row in range(count):
+            wanted = not replace or i64(chosen + 8 * row) == stage
+            put_i64(places + 8 * row, _member_at(tables, call, row, stage) if wanted else -1)
+        first = i64(i64(tables + 8 * STARTS) + 8 * stage)
+        members = i64(i64(tables + 8 * STARTS) + 8 * stage + 8) - first
+        _order_by_member(places, order, starts, count, first, members)
+        for k in range(members):
+            start, end = i64(starts + 8 * k + 8), i64(starts + 8 * k + 16)
+            if end > start:
+                _group(tables, call, stage, first + k, order + 8 * start, end - start, own, block)
+        for row in range(count):
+            place = i64(places + 8 * row)
+            if place >= 0 or not replace:
+                _settle(tables, call, row, stage, place, f64(own + 8 * row) if place >= 0 else 0.0)
 
 
 @_compiled(
-    "void(i8[::1], f8[:,::1], i8[:,::1], b1[:,::1], f8[:,::1], f8[::1], i1[::1], f8[:,::1], f8[:,::1])"
+    "(i8[::1], f8[:,::1], i8[:,::1], b1[:,::1], f8[:,::1], f8[::1], i1[::1], f8[:,::1], f8[:,::1], i8[::1])"
 )
 def score(
     tables: Any,
@@ -377,14 +398,19 @@ def score(
     answered: Any,
     slow: Any,
     fast: Any,
+    work: Any,
 ) -> None:
-    """Fill margin (from 0) and answered (from -1), and slow and fast (n by S) unless they are empty.
+    """Fill margin (from 0) and answered (from -1), and slow and fast (n by S, from 0) unless they are empty.
 
-    tables: see the constants above; rows: n by F; codes, has: n by S; given: n by S, the margins of opaque
-    members (empty where there are none).
+    tables: of one engine (see `layout`); rows: n by F; codes, has: n by S; given: n by S, the margins of
+    opaque members (empty where there are none); work: at least `layout.workspace_slots` slots.
     """
-    out = (margin, answered, slow, fast)
-    if rows.shape[0] < _GROUPED:
-        _one_by_one(tables, rows, codes, has, given, out)
+    call = address(work)
+    work[ROWS], work[COUNT], work[WIDTH] = address(rows), rows.shape[0], rows.shape[1]
+    work[ROW_CODES], work[HAS], work[GIVEN] = address(codes), address(has), address(given)
+    work[MARGIN], work[ANSWERED] = address(margin), address(answered)
+    work[SLOW], work[FAST] = address(slow) if slow.size else 0, address(fast) if fast.size else 0
+    if rows.shape[0] < GROUPED:
+        _one_by_one(address(tables), call)
     else:
-        _by_member(tables, rows, codes, has, given, out)
+        _by_member(address(tables), call)

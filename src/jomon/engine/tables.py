@@ -65,6 +65,11 @@ class Tables:
         }
         return cls(codes, starts, members, shrink, table, opaque, replace, (*held, tuple(stages)))
 
+    @property
+    def largest(self) -> int:
+        """How many members the largest stage has."""
+        return int(np.diff(self.starts).max(initial=0))
+
     def places(self, codes: Ints, has: NDArray[np.bool_]) -> Ints:
         """int64[n, S]: the place of the slow member that answers for a row at a stage, -1 where none does."""
         places = np.full(codes.shape, -1, np.int64)
