@@ -8,6 +8,7 @@ from jomon.stats.auc import RankedScores
 from jomon.stats.bootstrap import DayBootstrap, mean_with_interval, paired_difference, resample_metric
 from jomon.stats.losses import log_loss
 from jomon.stats.measure import METRICS, measure
+from jomon.stats.multiple import benjamini_hochberg
 from jomon.stats.quantiles import t_quantile
 from jomon.stats.segment_means import segment_means
 
@@ -104,6 +105,33 @@ def test_segments_side_by_side_get_what_each_gets_alone() -> None:
         assert together[s].high == pytest.approx(alone.high)
         assert (together[s].rows, together[s].blocks) == (alone.rows, alone.blocks)
     assert together[4].reason == "no rows"
+
+
+def test_segments_are_not_called_worse_for_having_seen_no_rare_event() -> None:
+    """40 quiet checks of 300 segments: two models, a shift apart and equally good, about 3% events."""
+    rng = np.random.default_rng(1)
+    rows, shift, apart = 200, -0.153, 0.3
+    segment, plain, moderated = np.repeat(np.arange(300), rows), [], []
+    for _ in range(40):
+        day = rng.integers(0, DAYS, len(segment))
+        margin = rng.standard_normal(len(segment)) - 4.0
+        y = rng.random(len(segment)) < 1 / (1 + np.exp(-margin - 0.2 * rng.standard_normal(DAYS)[day]))
+        diff = log_loss(y, margin + shift + apart) - log_loss(y, margin + shift)
+        out = segment_means(DayBootstrap.of(day, reps=500), diff, segment, 300)
+        plain.append((benjamini_hochberg(out.p_above()) <= 0.05).any())
+        moderated.append((benjamini_hochberg(out.moderated().p_above()) <= 0.05).any())
+    assert np.mean(moderated) <= 0.1
+    assert np.mean(plain) > 0.4, "each segment's own noise is known to fail here"
+
+
+def test_moderation_leaves_segments_of_too_few_days_unknown() -> None:
+    day = np.r_[np.repeat(np.arange(60), 5), np.zeros(4, int)]
+    segment = np.r_[np.tile(np.arange(5), 60), np.full(4, 5)]
+    values = np.random.default_rng(0).standard_normal(304)
+    out = segment_means(DayBootstrap.of(day), values, segment, 7).moderated()
+    assert np.isfinite(out.error[:5]).all()
+    assert np.isnan(out.error[5:]).all()
+    assert [e.reason for e in out.estimates()[5:]] == ["too few days for an interval", "no rows"]
 
 
 def test_p_values_under_no_difference_are_uniform_enough_at_five_percent() -> None:

@@ -28,8 +28,7 @@ class RankedScores:
 
     @classmethod
     def of(cls, target: ArrayLike, score: ArrayLike) -> RankedScores:
-        """Sort; `target` 0 or 1, int or bool or float [n], `score` float64[n]; raises ValueError on a NaN
-        score."""
+        """Sort; `target` 0 or 1 [n], `score` float64[n]; raises ValueError on a NaN score."""
         y, s = np.asarray(target, np.float64), np.asarray(score, np.float64)
         if np.isnan(s).any():
             raise ValueError("a score is not a number")
@@ -39,8 +38,7 @@ class RankedScores:
         return cls(order, np.flatnonzero(new), np.cumsum(new) - 1, y[order])
 
     def auc(self, weight: Floats | None = None) -> float:
-        """The area, with weights >= 0 per row in their original order; NaN where either class has no
-        weight."""
+        """The area, with weights >= 0 per row as given; NaN where a class has no weight."""
         if not len(self.order):
             return float("nan")
         w = np.ones(len(self.order)) if weight is None else np.asarray(weight, np.float64)[self.order]

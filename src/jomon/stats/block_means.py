@@ -12,8 +12,7 @@ DENSE_CELLS = 20_000_000
 
 
 class BlockMeans(NamedTuple):
-    """Per segment: mean, variance of that mean, number of rows, number of blocks with rows; each an array
-    [m].
+    """Per segment, arrays [m]: mean, variance of that mean, number of rows, number of blocks with rows.
 
     `mean` is NaN where there are no rows, `variance` is NaN where there are fewer than two blocks.
     """
@@ -31,8 +30,7 @@ def block_means(
     m: int,
     length: int = 1,
 ) -> BlockMeans:
-    """The mean of `diff` per segment with a variance that lets rows of one block of days depend on each
-    other.
+    """The mean of `diff` per segment, with a variance that lets rows of one block depend on each other.
 
     `diff` is float64[n]; `segment` int[n] in 0..m-1, negative for rows of no segment; `day` int[n] counts
     days, and `length` of them make a block (7 where days influence the next ones). The variance is the

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 MOST_HIDDEN = 0.7
-"""A block is never taken to hide more than this share of the variance: beyond it nothing reliable can be
-said."""
+"""Blocks are never taken to hide more than this share of the variance: beyond it nobody can say."""
 
 
 def block_length(days: int) -> int:
@@ -27,13 +26,12 @@ def block_length(days: int) -> int:
 
 
 def short_block_factor(deviation: Floats, length: int) -> Floats:
-    """By how much a standard error from blocks of `length` days must grow for what correlation across blocks
-    adds.
+    """By how much a standard error from short blocks must grow for correlation that reaches across them.
 
-    `deviation` float64[..., days] has mean zero over days; returns float64[...], at least 1. Blocks of
-    length L miss a share 2 r / ((1 - r^2) L) of the variance of a mean of days with correlation r^|lag|
-    (Künsch 1989, section 3); r is the first autocorrelation, freed of its bias (1 + 3 r) / days (Marriott &
-    Pope 1954), and not taken below zero.
+    `deviation` float64[..., days] has mean zero over days, `length` is the days in a block; returns
+    float64[...], at least 1. Blocks of length L miss a share 2 r / ((1 - r^2) L) of the variance of a mean
+    of days with correlation r^|lag| (Künsch 1989, section 3); r is the first autocorrelation, freed of its
+    bias (1 + 3 r) / days (Marriott & Pope 1954), and not taken below zero.
 
     >>> rough = np.tile([1.0, -1.0], 20)
     >>> smooth = np.repeat([1.0, -1.0, 1.0, -1.0], 10)

@@ -47,8 +47,7 @@ class DayBootstrap:
     def of(
         cls, day: NDArray[np.integer], reps: int = 1000, seed: int = 0, length: int | None = None
     ) -> DayBootstrap:
-        """Draw the days; `day` int[n] is the day number of each row. Days without a row are left out of the
-        count."""
+        """Draw the days that have rows; `day` int[n] is the day number of each row."""
         present, index = np.unique(np.asarray(day), return_inverse=True)
         days = len(present)
         length = block_length(days) if length is None else max(1, min(length, days))
@@ -71,8 +70,7 @@ class DayBootstrap:
     def ratio(
         self, top: Floats, bottom: Floats, counts: Floats | None = None, level: float = 0.95
     ) -> Estimate:
-        """Ratio of two totals from their sums per day, float64[days]; `counts`: rows per day if `bottom` is
-        not that."""
+        """Ratio of two totals from their sums per day, float64[days]; `counts`: rows per day, if not `bottom`."""
         counts = bottom if counts is None else counts
         rows, total = round(float(counts.sum())), float(bottom.sum())
         if rows == 0 or total == 0:
@@ -90,8 +88,7 @@ class DayBootstrap:
         rows: NDArray[np.bool_] | None = None,
         level: float = 0.95,
     ) -> Estimate:
-        """A metric from its value and its influence per row (`measure`), float64[n] of mean zero over the
-        rows chosen."""
+        """A metric from its value and its influence per row (`measure`), of mean zero over the rows chosen."""
         counts = self.sums(None, rows)
         if not counts.sum():
             return Estimate.unknown(0, "no rows")
@@ -116,8 +113,7 @@ class DayBootstrap:
         return Estimate(value, value - reach, value + reach, rows, blocks, METHOD)
 
     def effective_blocks(self, counts: Floats) -> float:
-        """Blocks of `length` days, discounted where few of them hold most rows (Kish 1965): (sum n)^2 / sum
-        n^2."""
+        """Blocks with rows, fewer where some hold most of them (Kish 1965): (sum n)^2 / sum n^2."""
         if not self.days:
             return 0.0
         edges = np.arange(0, self.days, self.length)
@@ -127,8 +123,7 @@ class DayBootstrap:
 
 
 def _circular_weights(rng: np.random.Generator, days: int, length: int, reps: int) -> Floats:
-    """How often each day is drawn: blocks start anywhere and wrap around; the last block is cut to reach
-    `days`."""
+    """How often each day is drawn: blocks start anywhere and wrap around; the last one is cut."""
     blocks = -(-days // length)
     start = rng.integers(0, days, (reps, blocks, 1))
     drawn = ((start + np.arange(length)) % days).reshape(reps, -1)[:, :days]
@@ -175,8 +170,9 @@ def resample_metric(
     reps: int = 200,
     length: int | None = None,
 ) -> Estimate:
-    """Interval of a metric that is no ratio of sums: `metric(row weights float64[n]) -> float` is called
-    `reps` + 1 times.
+    """Interval of a metric that is no ratio of sums.
+
+    `metric(row weights float64[n]) -> float` is called `reps` + 1 times.
 
     Replicates in which the metric is not defined (NaN) are left out. Where there is an influence per row
     (`measure`), `DayBootstrap.linear` is faster, and adds what short blocks miss.

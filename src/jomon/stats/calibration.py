@@ -15,8 +15,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Mean prediction and observed share of one bin, with Wilson's interval of the share and the rows behind
-    it."""
+    """Mean prediction, observed share, Wilson's interval of that share, and rows of one bin."""
 
     predicted: float
     observed: float
@@ -44,8 +43,9 @@ def equal_mass_bins(predicted: ArrayLike, bins: int = BINS) -> NDArray[np.int64]
 def reliability(
     target: ArrayLike, predicted: ArrayLike, bins: int = BINS, level: float = 0.95
 ) -> tuple[ReliabilityBin, ...]:
-    """The reliability diagram (Murphy & Winkler 1977) on equal-mass bins, `target` 0 or 1 [n], `predicted`
-    in 0..1 [n].
+    """The reliability diagram (Murphy & Winkler 1977) on equal-mass bins.
+
+    `target` is 0 or 1 [n], `predicted` lies in 0..1 [n].
 
     The intervals take rows as independent: within one day they are not, so read them as the least there is.
 
@@ -69,8 +69,9 @@ def reliability(
 
 
 def calibration_error(target: ArrayLike, predicted: ArrayLike, bins: int = BINS) -> float:
-    """Expected calibration error: mean |predicted - observed| over equal-mass bins, weighted by rows; NaN
-    without rows.
+    """Expected calibration error: mean |predicted - observed| over equal-mass bins, NaN without rows.
+
+
 
     Naeini, Cooper & Hauskrecht (2015); equal-mass bins after Nixon et al. (2019). Biased upwards: a
     perfectly calibrated model of n rows still shows about sqrt(2 bins p (1 - p) / (pi n)), 0.006 for 15
@@ -88,8 +89,9 @@ def calibration_error(target: ArrayLike, predicted: ArrayLike, bins: int = BINS)
 
 
 def calibration_error_debiased(target: ArrayLike, predicted: ArrayLike, bins: int = BINS) -> float:
-    """Root mean squared calibration error over equal-mass bins, less what chance alone adds; NaN without
-    rows.
+    """Root mean squared calibration error over equal-mass bins, less what chance alone adds.
+
+
 
     Kumar, Liang & Ma (2019), Verified uncertainty calibration, section 4: from every squared gap the
     estimated variance observed (1 - observed) / (rows - 1) is taken away, so the square is unbiased; where
@@ -114,8 +116,7 @@ def calibration_error_debiased(target: ArrayLike, predicted: ArrayLike, bins: in
 
 
 def calibration_influence(target: ArrayLike, predicted: ArrayLike, bins: int = BINS) -> Floats:
-    """What each row adds to `calibration_error` beyond its share, with bins and signs held fixed:
-    float64[n], mean zero."""
+    """What each row adds to `calibration_error` beyond its share: float64[n], bins and signs held fixed."""
     y, p = np.asarray(target, np.float64), np.asarray(predicted, np.float64)
     if not len(y):
         return np.zeros(0)

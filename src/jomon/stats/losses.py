@@ -9,8 +9,7 @@ Floats = NDArray[np.float64]
 
 
 def log_loss(target: ArrayLike, margin: ArrayLike) -> Floats:
-    """Log loss in nats of each row, from the margin (log odds), exact where a probability would round to 0
-    or 1.
+    """Log loss in nats of each row, from the margin (log odds): exact where a probability would round.
 
     `target` is 0 or 1 (or a share between them), float64[n]; returns float64[n]. The form log(1 + e^m) - y m
     is the one of McCullagh & Nelder (1989), Generalized Linear Models, section 4.4.

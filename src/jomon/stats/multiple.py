@@ -9,8 +9,7 @@ Floats = NDArray[np.float64]
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
-    """Adjusted p values, float64[m]; those at most q are findings of which a share of at most q is false on
-    average.
+    """Adjusted p values, float64[m]: of those at most q a share of at most q is false on average.
 
     Benjamini & Hochberg (1995), for tests that are independent or positively dependent (Benjamini &
     Yekutieli 2001). NaN (no test was possible) stays NaN and is not counted.

@@ -19,8 +19,7 @@ def decide(
     alpha: float = 0.05,
     keep: Literal["not_worse", "better"] = "not_worse",
 ) -> NDArray[np.int8]:
-    """Accept (+1), reject (-1) or leave open (0) each member by the one-sided bounds of its difference in
-    loss.
+    """Accept (+1), reject (-1) or leave open (0) each member by the bounds of its difference in loss.
 
     `mean`, `sd` float64[m]: difference in loss, with the member minus without it, and its standard deviation
     (from `pool`, or unpooled); `margin` >= 0, float64[m] or one number: how much worse is still tolerated.

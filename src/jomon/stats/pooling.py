@@ -1,5 +1,4 @@
-"""Partial pooling: means of many segments, each drawn towards the common one by as much as its own noise
-asks."""
+"""Partial pooling: means of many segments, each drawn to the common one as far as its noise asks."""
 
 from __future__ import annotations
 
@@ -79,8 +78,7 @@ def pool(
 
 
 def _without_noise(mean: Floats, variance: Floats) -> Pooled:
-    """No segment shows any noise: exact where the variance is zero (two models that answer alike), else
-    unknown."""
+    """No segment shows noise: exact where the variance is zero (models that answer alike), else unknown."""
     exact = np.isfinite(mean) & (variance == 0)
     if not exact.any():
         nan = float("nan")
@@ -98,8 +96,7 @@ def _without_noise(mean: Floats, variance: Floats) -> Pooled:
 def _usable_variances(
     variance: Floats, blocks: NDArray[np.integer], rows: NDArray[np.integer] | None
 ) -> tuple[Floats, Floats]:
-    """Shrunk variances of the means, and the same widened for their degrees of freedom; infinite where
-    unknown."""
+    """Shrunk variances of the means, plain and widened for their degrees of freedom; infinite: unknown."""
     size = np.asarray(blocks if rows is None else rows, np.float64)
     squeezed = squeeze_variances(variance * size, np.asarray(blocks, np.float64) - 1.0)
     t = t_quantile(0.975, squeezed.df) / normal_quantile(0.975)
@@ -111,8 +108,7 @@ def _usable_variances(
 
 
 def _log_posterior(y: Floats, v: Floats, grid: Floats, v0: float) -> Floats:
-    """Log posterior of the spread at each grid point, for a uniform logit of the shrinkage v0 / (v0 +
-    tau^2)."""
+    """Log posterior of the spread at each grid point, per unit of the logit of v0 / (v0 + tau^2)."""
     precision = 1.0 / (v[None, :] + grid[:, None])
     total = precision.sum(1)
     mu = precision @ y / total

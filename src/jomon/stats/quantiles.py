@@ -18,8 +18,11 @@ def normal_quantile(p: float) -> float:
 
 
 def t_quantile(p: float, df: ArrayLike) -> NDArray[np.float64]:
-    """Student's (1908) t quantile for each number of degrees of freedom, fractions allowed; NaN where it is
-    not positive.
+    """Student's (1908) t quantile for each number of degrees of freedom.
+
+    Fractions are allowed; NaN where `df` is not positive.
+
+
 
     >>> [round(float(t), 3) for t in t_quantile(0.975, [1.0, 10.0, 1e9])]
     [12.706, 2.228, 1.96]

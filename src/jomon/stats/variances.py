@@ -45,8 +45,7 @@ def squeeze_variances(variance: Floats, df: Floats) -> Squeezed:
 
 
 def _prior(variance: Floats, df: Floats) -> tuple[float, float]:
-    """Variance and degrees of freedom of the scaled inverse chi-square from which the variances look
-    drawn."""
+    """Variance and degrees of freedom of the inverse chi-square from which variances look drawn."""
     from scipy.special import digamma, polygamma
 
     if not len(variance) or not (variance > 0).any():

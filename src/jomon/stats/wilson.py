@@ -11,8 +11,9 @@ from .quantiles import normal_quantile
 def wilson_interval(
     events: ArrayLike, trials: ArrayLike, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Low and high bounds of the share events / trials, arrays of the inputs' shape; 0 and 1 where there are
-    no trials.
+    """Low and high bounds of the share events / trials; 0 and 1 where there are no trials.
+
+
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference: unlike value +- 1.96
     standard errors it stays within 0 and 1 and covers with few trials (Brown, Cai & DasGupta 2001).
