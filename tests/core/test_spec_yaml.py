@@ -89,7 +89,7 @@ CATALOGUE: list[tuple[str, str, str, str]] = [
     ("kind: binary", "kind: counts", "8: data.target.kind", "did you mean 'count'?"),
     ("estimator: linear", "estimator: lightgmb", "25: stages[1].estimator", "is not an estimator; did you mean 'lightgbm'?"),
     ("estimator: linear", "estimator: xgboost", "25: stages[1].estimator", "module:factory"),
-    ("estimator: linear", "params: {a: .nan}", "25: stages[1].params.a", "finite"),
+    ("estimator: linear", "params: {eta: .nan}", "25: stages[1].params.eta", "finite"),
     ("estimator: linear", "keep: notworse", "25: stages[1].keep", "did you mean 'not_worse'?"),
     ("estimator: linear", "min_rows: -1", "25: stages[1].min_rows", "0 or more"),
     # sources
@@ -173,6 +173,10 @@ CATALOGUE: list[tuple[str, str, str, str]] = [
     ("estimator: linear, features: [rain]", "estimator: none, params: {a: 1}", "25: stages[1].params", "no params"),
     ("estimator: linear, features: [rain]", "estimator: none, fast: false", "25: stages[1].fast", "does nothing"),
     ("relation: correct", "relation: replace", "27: stages[2].estimator", "'relation: replace'"),
+    ("estimator: lightgbm", "estimator: lightgbm, params: {num_leafs: 31}", "24: stages[0].params.num_leafs", "did you mean 'num_leaf'?"),
+    ("estimator: lightgbm", "estimator: lightgbm, params: {n_estimators: 9, num_trees: 9}", "24: stages[0].params.num_trees", "another name of 'n_estimators'"),
+    ("estimator: lightgbm", "estimator: lightgbm, params: {n_jobs: 2}", "24: stages[0].params.n_jobs", "set by jomon"),
+    ("estimator: linear", "estimator: linear, params: {C: 1}", "25: stages[1].params.C", "not a parameter of linear"),
     # validity
     ("until: 2021-01-01", "until: 2020-01-01", "29: stages[2].valid[0].until", "not after 'from'"),
     ("from: 2020-01-01, until: 2021-01-01", "", "29: stages[2].valid[0]", "needs 'from'"),
@@ -326,10 +330,11 @@ def test_periods_that_meet_or_belong_to_other_segments_do_not_overlap() -> None:
 
 def test_anchors_and_merges_may_be_used() -> None:
     text = edited(
-        "  - {level: [], estimator: lightgbm}", "  - &base {level: [], estimator: lightgbm, params: {a: 1}}"
+        "  - {level: [], estimator: lightgbm}",
+        "  - &base {level: [], estimator: lightgbm, params: {max_depth: 1}}",
     )
     text = text.replace("{level: [line, season], estimator: linear", "{<<: *base, level: [line, season]")
-    assert parse_project(text).spec.stages[1].params == {"a": 1}
+    assert parse_project(text).spec.stages[1].params == {"max_depth": 1}
 
 
 @pytest.mark.parametrize("estimator", [*ESTIMATORS, "mine:make", "my.models:Forest"])

@@ -1,22 +1,19 @@
-"""Rules of the data, its features, contract and lookups: no name twice, no leak, no join that never joins."""
+"""Rules of the data, its features and its contract: no name twice, no leak, no bounds that nothing passes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from jomon.core.lookup_keys import LookupKey, time_part_of
 from jomon.core.problems import Problem
-from jomon.core.spec import BUILTIN_AXES, ColumnContract, DataSpec, LookupSpec, ProjectSpec
-from jomon.core.suggest import ending
+from jomon.core.spec import BUILTIN_AXES, ColumnContract, DataSpec, ProjectSpec
 from jomon.core.yaml_lines import Path
 
 _RESERVED = ("target", "known_at")  # columns that the gold table adds
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.([A-Za-z_]\w*)")
 _FILES = ("parquet", "csv", "delta")
-_UNIT = {"hour": timedelta(hours=1), "day": timedelta(days=1), "asof": timedelta(0)}
 
 
 def declared_columns(spec: ProjectSpec) -> tuple[str, ...]:
@@ -27,9 +24,9 @@ def declared_columns(spec: ProjectSpec) -> tuple[str, ...]:
 
 
 def data_problems(spec: ProjectSpec) -> Iterator[Problem]:
-    """Everything that is wrong with `data` and `lookups`."""
+    """Everything that is wrong with `data`, in the light of the rest."""
     data = spec.data
-    yield from _source(data.source, ("data", "source"))
+    yield from source_problems(data.source, ("data", "source"))
     yield from twice(data.key, ("data", "key"), "column")
     yield from _features(data)
     yield from _target(data)
@@ -44,7 +41,6 @@ def data_problems(spec: ProjectSpec) -> Iterator[Problem]:
         yield Problem(
             place, "'days_to_occasion' needs axes.occasion; declare it, such as {country: US}.", cross=True
         )
-    yield from _lookups(spec)
 
 
 def twice(names: Iterable[str], place: Path, noun: str) -> Iterator[Problem]:
@@ -56,7 +52,8 @@ def twice(names: Iterable[str], place: Path, noun: str) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _source(source: object, place: Path) -> Iterator[Problem]:
+def source_problems(source: object, place: Path) -> Iterator[Problem]:
+    """A source written as text that is no function, file, folder or URL."""
     if not isinstance(source, str) or "/" in source or source.startswith("delta:"):
         return
     dotted = _DOTTED.fullmatch(source)
@@ -168,84 +165,3 @@ def _comparable(value: float | date) -> float:
 def as_moment(value: date) -> datetime:
     """A date as its midnight; a moment as it is."""
     return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-
-
-def _lookups(spec: ProjectSpec) -> Iterator[Problem]:
-    data, brought = spec.data, dict[str, str]()
-    used = {*data.features.names, *(axis for stage in spec.stages for axis in stage.level)}
-    own = {*data.key, data.time}
-    for label, lookup in spec.lookups.items():
-        place = ("lookups", label)
-        yield from _source(lookup.source, (*place, "source"))
-        yield from twice(lookup.on, (*place, "on"), "column")
-        yield from _join(lookup, spec, place)
-        for i, name in enumerate(lookup.features):
-            here = (*place, "features", i)
-            if name == data.target.column:
-                yield Problem(
-                    here,
-                    f"{name!r} is the target: as a feature it would leak the answer; delete it.",
-                    cross=True,
-                )
-            elif name in brought:
-                where = "twice" if brought[name] == label else f"by lookup {brought[name]!r} too"
-                yield Problem(here, f"the column {name!r} is brought {where}; keep one.")
-            elif name in own:
-                yield Problem(
-                    here, f"the data has {name!r} as its key or time already; delete it.", cross=True
-                )
-            elif name not in used:
-                text = f"{name!r} is joined and never used; list it under data.features, or delete it."
-                yield Problem(here, text, cross=True)
-            brought.setdefault(name, label)
-
-
-def _join(lookup: LookupSpec, spec: ProjectSpec, place: Path) -> Iterator[Problem]:
-    plain, parts = list[tuple[int, str]](), list[str]()
-    for i, text in enumerate(lookup.on):
-        try:
-            part = time_part_of(text, spec.data.time)
-        except ValueError as error:
-            yield Problem((*place, "on", i), f"{error}.", cross=True)
-            return
-        if part is None:
-            plain.append((i, text))
-        elif parts:
-            yield Problem((*place, "on", i), f"{text!r} is a second time part; keep one.", cross=True)
-        if part is not None:
-            parts.append(part)
-    yield from _join_columns(LookupKey(tuple(plain), None), spec, place)
-    if parts:
-        yield from _join_time(lookup, parts[0], place)
-        return
-    for name in ("time", "max_age", "delay"):
-        if getattr(lookup, name):
-            text = f"this does nothing without a time such as 'hour_of({spec.data.time})' in 'on'; add one."
-            yield Problem((*place, name), text, cross=True)
-
-
-def _join_columns(key: LookupKey, spec: ProjectSpec, place: Path) -> Iterator[Problem]:
-    brought = spec.lookup_features()
-    options = [name for name in declared_columns(spec) if name not in brought]
-    for i, name in key.places:
-        here = (*place, "on", i)
-        if name == spec.data.target.column:
-            yield Problem(
-                here, f"{name!r} is the target: joining by it would leak the answer; delete it.", cross=True
-            )
-        elif name not in options:
-            other = f"if the data has it, say so: add '{name}: {{}}' to data.contract"
-            yield Problem(
-                here, f"{name!r} is not a column this file declares{ending(name, options, other)}", cross=True
-            )
-
-
-def _join_time(lookup: LookupSpec, part: str, place: Path) -> Iterator[Problem]:
-    if lookup.time is None:
-        yield Problem(
-            (*place, "time"), "this key is missing; it names the time column of the lookup's table."
-        )
-    unit, delay, oldest = _UNIT[part], lookup.delay, lookup.max_age
-    if delay and (delay > oldest + unit or (not oldest and delay >= unit)):
-        text = "no row would ever be known in time: rows are too old before; raise max_age above delay."
-        yield Problem((*place, "delay"), text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
+from jomon.core.estimator_params import param_problems
 from jomon.core.problems import Problem
 from jomon.core.rules_data import as_moment, declared_columns, twice
 from jomon.core.spec import BUILTIN_AXES, ProjectSpec, StageSpec, Validity
@@ -80,6 +81,8 @@ def _level(stage: StageSpec, spec: ProjectSpec, place: Path) -> Iterator[Problem
 
 
 def _estimator(stage: StageSpec, spec: ProjectSpec, place: Path) -> Iterator[Problem]:
+    for name, text in param_problems(stage.estimator, stage.params):
+        yield Problem((*place, "params", name), text)
     if stage.estimator != "none":
         return
     here = (*place, "estimator")

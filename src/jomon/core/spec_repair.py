@@ -58,25 +58,15 @@ class Repair:
         self._written[(*self.original(path[:-1]), name)] = str(path[-1])
 
     def mend(self, findings: Sequence[tuple[Path, str]]) -> None:
-        """Take out or fill what the findings (path, kind of error) name; later list items first."""
+        """Take out or fill what the findings (path, kind of error) name: what lies deeper or later first."""
         self._touched |= {self.original(path) for path, _ in findings}
         for path, kind in sorted(set(findings), key=lambda item: _order(item[0]), reverse=True):
             self._mend_one(path, kind)
 
     def _mend_one(self, path: Path, kind: str) -> None:
-        parent = self.tree
-        for depth, part in enumerate(path[:-1]):
-            try:
-                parent = parent[part]
-            except (KeyError, IndexError, TypeError):
-                path = path[: depth + 1]
-                parent = self._parent(path)
-                break
-        if not path or not isinstance(parent, dict | list):
-            return
-        last = path[-1]
+        parent, last = self._parent(path), path[-1]
         if isinstance(parent, list):
-            self._drop_item(path[:-1], parent, last)
+            self._drop_item(path[:-1], parent, int(last))
         elif last in _FILL and kind != "extra_forbidden":
             parent[last] = [_FILL["key"][0]] if path[0] == "lookups" and last == "features" else _filled(last)
         else:
@@ -88,9 +78,7 @@ class Repair:
             here = here[part]
         return here
 
-    def _drop_item(self, place: Path, items: list[Any], index: str | int) -> None:
-        if not isinstance(index, int) or index >= len(items):
-            return
+    def _drop_item(self, place: Path, items: list[Any], index: int) -> None:
         kept = self._kept.setdefault(self.original(place), list(range(len(items))))
         del items[index], kept[index]
 
