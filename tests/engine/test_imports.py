@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import jomon
 
 HEAVY = ("numba", "llvmlite", "lightgbm", "sklearn", "skops", "polars", "pandas", "scipy")
 MODULES = (
@@ -34,3 +39,22 @@ def test_scoring_needs_neither_lightgbm_nor_scikit_learn_nor_polars():
         f"print(*[name for name in {HEAVY[2:]!r} if name in sys.modules])"
     )
     assert set(subprocess.check_output([sys.executable, "-c", code], text=True).split()) <= {"scipy"}
+
+
+def _first_engine(folder, cache):
+    """Make an engine with the package at `folder`, whose own cache folder cannot be written."""
+    code = "import jomon.engine.engine as e; e.Engine([]); print(e.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(cache), "HOME": str(cache)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    return subprocess.check_output([sys.executable, "-B", "-c", code], text=True, env=environment)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="numba's user cache folder is found otherwise elsewhere")
+def test_an_engine_is_made_where_the_package_folder_or_no_folder_can_be_written(tmp_path):
+    package = shutil.copytree(
+        Path(jomon.__file__).parent, tmp_path / "jomon", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (package / "engine" / "__pycache__").touch()
+    assert _first_engine(tmp_path, tmp_path / "cache").startswith(str(tmp_path))
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert _first_engine(tmp_path, package / "engine" / "__pycache__").startswith(str(tmp_path))
