@@ -1,7 +1,8 @@
 """The parameters that a stage may hand to its estimator, so that a misspelt one is told and not passed over.
 
 A factory of one's own takes what it takes. LightGBM's names and aliases are those of LightGBM 4: to follow a
-newer one, compare with `lightgbm.basic._ConfigAliases._get_all_param_aliases()`, as the test of this file does.
+newer one, compare with `lightgbm.basic._ConfigAliases._get_all_param_aliases()`, as the test of this file
+does.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ _LIGHTGBM: Mapping[str, str] = {
     "monotone_penalty": "mc_penalty monotone_splits_penalty ms_penalty",
     "neg_bagging_fraction": "neg_bagging neg_sub_row neg_subsample",
     "num_grad_quant_bins": "",
-    "num_iterations": "max_iter n_estimators n_iter nrounds num_boost_round num_iteration num_round num_rounds "
-    "num_tree num_trees",
+    "num_iterations": "max_iter n_estimators n_iter nrounds num_boost_round num_iteration num_round "
+    "num_rounds num_tree num_trees",
     "num_leaves": "max_leaf max_leaf_nodes max_leaves num_leaf",
     "other_rate": "",
     "path_smooth": "",
