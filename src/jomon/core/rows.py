@@ -19,8 +19,8 @@ class GoldRows:
     `table` has every feature and every axis column, `target` (float64, n) is NaN where no outcome is known,
     `known_at` (int64 microseconds since 1970-01-01 UTC, n) says when each outcome could be known, `codes`
     (int64, n x S) holds `Segment.code` of each row at each stage's level, and `has` (bool, n x S) is false
-    where an axis value is missing and the row belongs to no segment of that level (its code there is 0 and
-    means nothing).
+    where no member can answer: an axis value is missing (the code means nothing then), or the row is outside
+    the periods in which its segment's member is valid.
     """
 
     table: Table

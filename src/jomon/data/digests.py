@@ -15,14 +15,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from jomon.data.text import text_of
-
 Words = NDArray[np.uint64]
 
 _INTEGRAL = 2.0**63
 _NAN = np.uint64(0x7FF8000000000001)
 _FRACTION = np.uint64(0x9E3779B97F4A7C15)
 """Set apart from the integers: 0.5 has bits that an integer could have too."""
+
+
+_WHOLE = "^(0|-?[1-9][0-9]{0,17})$"
+_DECIMAL = r"^-?(0|[1-9][0-9]*)\.[0-9]*[1-9]$"
+_DIGITS = 16
+"""Numbers whose writing is theirs alone: within 15 digits no two of them are one float."""
 
 
 def row_digests(frame: pl.DataFrame) -> tuple[Words, Words]:
@@ -118,9 +122,10 @@ def _text_words(column: pl.Series) -> tuple[Words, Words]:
     distinct = column.drop_nulls().unique()
     joined = b"".join(blake2b(text.encode(), digest_size=16).digest() for text in distinct.to_list())
     words = np.frombuffer(joined, np.uint64).reshape(-1, 2).copy()
-    numbers = distinct.cast(pl.Float64, strict=False)
-    plain = (text_of(numbers) == distinct).fill_null(False).to_numpy()
-    words[plain] = _float_words(numbers.fill_null(0.0).to_numpy()[plain])[:, None]
+    whole = distinct.str.contains(_WHOLE).to_numpy()
+    words[whole] = distinct.filter(whole).cast(pl.Int64).to_numpy().view(np.uint64)[:, None]
+    decimal = (distinct.str.contains(_DECIMAL) & (distinct.str.len_bytes() <= _DIGITS)).to_numpy()
+    words[decimal] = _float_words(distinct.filter(decimal).cast(pl.Float64).to_numpy())[:, None]
     if not len(words):
         nothing = np.zeros(len(column), np.uint64)
         return nothing, nothing

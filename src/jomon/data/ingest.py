@@ -120,8 +120,9 @@ class _Ingest:
         """A column that older bronze rows lack would be missing in all history without anybody noticing."""
         if self.fresh or bronze.state is None or self.spec.data.duplicates == "last":
             return
+        have = bronze.columns
         for name in self.spec.columns_needed():
-            if name not in bronze.columns:
+            if name not in have:
                 raise DataError(
                     f"The source now has the column {name!r}, which {bronze.state.rows} rows in bronze came "
                     "without: ingest afresh (--fresh), or declare data.duplicates as last so that rows that "
