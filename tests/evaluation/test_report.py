@@ -87,6 +87,12 @@ def a_result(kind: str = "binary", segments: int = 6) -> dict[str, Any]:
     }
 
 
+def only(result: dict[str, Any], *sections: str) -> dict[str, Any]:
+    """The result without the sections (and so the plots) that a test does not look at."""
+    dropped = {"weekly", "stages", "segments", "calibration", "compute"} - set(sections)
+    return {name: value for name, value in result.items() if name not in dropped}
+
+
 def stage(number: int, level: list[str], brought: float | None, word: str) -> dict[str, Any]:
     counts = {"candidates": 9, "accepted": 4, "rejected": 2, "unknown": 2, "failed": 1}
     return {
@@ -255,7 +261,7 @@ def test_a_result_of_nothing_but_a_name_is_a_page_that_says_so() -> None:
 
 
 def test_a_regression_has_no_calibration_and_its_own_metrics() -> None:
-    text = Page(render_report(a_result("regression"))).text
+    text = Page(render_report(only(a_result("regression"), "calibration"))).text
     assert "RMSE" in text
     assert "Do predictions come true" not in text
 
@@ -265,7 +271,7 @@ def test_thousands_of_segments_give_a_page_that_opens() -> None:
     for segment in result["segments"]:
         segment["significant"] = ""
     result["segments"][1500]["significant"] = "worse"
-    html = render_report(result)
+    html = render_report(only(result, "segments"))
     assert len(html) < 4_000_000
     text = Page(html).text
     assert "3,000 segments" in text
@@ -273,6 +279,31 @@ def test_thousands_of_segments_give_a_page_that_opens() -> None:
     table = html[html.index("All segments as a table") :]
     assert "3,000 segments" in table
     assert table.index("carrier=C1500<") < table.index("carrier=C6<")
+
+
+def test_segments_that_had_too_few_rows_for_a_test_are_not_counted_as_quiet() -> None:
+    result = a_result()
+    for segment in result["segments"][:4]:
+        segment["tested"] = True
+    result["segments"][4]["significant"] = result["segments"][5]["significant"] = ""
+    text = Page(render_report(only(result, "segments"))).text
+    assert "Of 6 segments 4 have enough rows for a test." in text
+    assert "too few rows" in text
+
+
+def test_weekly_means_and_stages_are_named_by_the_loss_and_not_by_the_root_of_its_mean() -> None:
+    text = Page(render_report(only(a_result("regression"), "weekly"))).text
+    assert "Squared error of each week" in text
+    assert "RMSE of each week" not in text
+
+
+def test_reasons_of_stages_and_settings_of_players_are_shown() -> None:
+    result = a_result()
+    result["stages"][2]["reason"] = "not shown to be better"
+    result["chosen"] = {"local": {"num_leaves": 15}}
+    text = Page(render_report(only(result, "stages", "compute"))).text
+    assert "not shown to be better" in text
+    assert "num_leaves 15" in text
 
 
 def test_equal_results_give_equal_bytes_also_straight_from_json(html: str) -> None:

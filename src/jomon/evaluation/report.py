@@ -11,6 +11,7 @@ from . import report_plots, report_segments, report_tables
 from .report_style import SHEET
 from .report_svg import require_matplotlib
 from .report_text import (
+    DASH,
     PEERS,
     Json,
     decimals,
@@ -98,10 +99,10 @@ def plain_words(result: Json) -> list[str]:
 
 def _header(result: Json) -> str:
     window = result.get("window") or {}
-    rows = finite(window.get("rows"))
+    rows, weeks = finite(window.get("rows")), finite(window.get("weeks"))
     facts = {
         "Tested on": f"{window.get('from', '')} to {window.get('to', '')}" if window.get("from") else "",
-        "Weeks": str(window.get("weeks") or ""),
+        "Weeks": f"{weeks:g}" if weeks else "",
         "Rows": f"{rows:,.0f}" if rows is not None else "",
         "Target": str(result.get("kind") or ""),
         "Image": str(result.get("image") or "")[:19],
@@ -184,14 +185,15 @@ def _segments(result: Json) -> str:
     listed = result.get("segments") or []
     if not listed:
         return ""
-    worse = sum(s.get("significant") == "worse" for s in listed)
-    better = sum(s.get("significant") == "better" for s in listed)
+    tested = [s for s, too_few in zip(listed, report_tables.untested(result), strict=True) if not too_few]
+    worse = sum(s.get("significant") == "worse" for s in tested)
+    better = sum(s.get("significant") == "better" for s in tested)
+    shares = [share(n / len(tested)) if tested else DASH for n in (better, worse)]
     words = (
-        f"Of {len(listed):,} segments, {better:,} ({share(better / len(listed))}) are significantly better "
-        f"with their "
-        f"members than with what would answer without them, and {worse:,} ({share(worse / len(listed))}) "
-        f"significantly "
-        "worse, after false-discovery control."
+        f"Of {len(listed):,} segments {len(tested):,} have enough rows for a test. With their members "
+        f"{better:,} of these ({shares[0]}) are significantly better than with what would answer without "
+        f"them, "
+        f"and {worse:,} ({shares[1]}) significantly worse, after false-discovery control."
     )
     body = report_segments.segments(result)
     body += f"<details><summary>All segments as a table</summary>{report_tables.segments(result)}</details>"
@@ -209,9 +211,8 @@ def _calibration(result: Json) -> str:
 def _compute(result: Json) -> str:
     if not result.get("compute"):
         return ""
-    return _section(
-        "compute", "What it cost", "", report_plots.compute(result) + report_tables.compute(result)
-    )
+    body = report_plots.compute(result) + report_tables.compute(result) + report_tables.chosen(result)
+    return _section("compute", "What it cost", "", body)
 
 
 def _method(result: Json) -> str:

@@ -13,7 +13,7 @@ from jomon.stats.quantiles import t_quantile
 
 from .report_style import DASHES, LIGHT, MARKERS
 from .report_svg import figure
-from .report_text import PEERS, PLAYERS, Json, duration, finite, metric_name, player_name, shortened
+from .report_text import PEERS, PLAYERS, Json, duration, finite, loss_name, player_name, shortened
 
 Floats = NDArray[np.float64]
 LEAST_WEEKS = 3
@@ -23,7 +23,7 @@ LEAST_WEEKS = 3
 def weekly_loss(result: Json) -> str:
     """Loss of every player week by week."""
     weeks = _weeks(result)
-    name = metric_name(result["metrics"][0])
+    name = loss_name(result)
 
     def draw(canvas: Any, narrow: bool) -> None:
         axes = canvas.subplots()
@@ -44,7 +44,7 @@ def running_difference(result: Json) -> str:
     """Fleet minus each peer over all weeks so far, with an interval."""
     weeks = _weeks(result)
     peers = [peer for peer in PEERS if peer in _players_in(weeks)]
-    name = metric_name(result["metrics"][0]).lower()
+    name = loss_name(result).lower()
 
     def draw(canvas: Any, narrow: bool) -> None:
         shape = (len(peers), 1) if narrow else (1, len(peers))
@@ -94,7 +94,7 @@ def stages(result: Json) -> str:
     shown, left_out = _without_dwarfing(known)
     if not shown:
         return ""
-    name = metric_name(result["metrics"][0]).lower()
+    name = loss_name(result).lower()
 
     def draw(canvas: Any, narrow: bool) -> None:
         axes = canvas.subplots()

@@ -20,7 +20,7 @@ MOST_DRAWN = 800
 
 
 def segments(result: Json) -> str:
-    """One plot per stage that has segments with a difference."""
+    """One plot per stage that has several segments with a difference."""
     levels = {s.get("stage"): level_name(s.get("level")) for s in result.get("stages", [])}
     out: list[str] = []
     for stage in sorted({s.get("stage") for s in result["segments"]}, key=str):
@@ -29,7 +29,7 @@ def segments(result: Json) -> str:
             for s in result["segments"]
             if s.get("stage") == stage and finite((s.get("difference") or {}).get("value")) is not None
         ]
-        if known:
+        if len(known) > 1:
             known.sort(key=lambda s: float(s["difference"]["value"]))
             out.append(
                 _stage(f"segments-{len(out)}", f"Stage {stage}: {levels.get(stage, 'segments')}", known)

@@ -98,10 +98,11 @@ def stages(result: Json) -> str:
         not_kept = [(stage.get(name), name) for name in ("rejected", "unknown", "failed")]
         given = [f"{_count(count)} {name}" for count, name in not_kept if finite(count)]
         reasons = ", ".join(given) or "none left out"
+        reason = f"<small class=wrap>{escape(str(stage['reason']))}</small>" if stage.get("reason") else ""
         rows.append(
             f'<tr><th scope="row">{_count(stage.get("stage"))}. {escape(level_name(stage.get("level")))}'
             f"<small>{escape(str(stage.get('estimator', DASH)))}</small></th>"
-            f'<td class="text"><span{style}>{escape(word)}</span></td>'
+            f'<td class="text"><span{style}>{escape(word)}</span>{reason}</td>'
             f"<td>{number(brought.get('value'), digits, signed=True)}"
             f"<small>{escape(interval(brought, digits, signed=True))}</small></td>"
             f"<td>{_count(stage.get('accepted'))} of "
@@ -115,12 +116,13 @@ def stages(result: Json) -> str:
 
 def segments(result: Json) -> str:
     """Every segment with its difference, those significantly worse first."""
-    listed = sorted(result.get("segments", []), key=_by_concern)
-    digits = decimals([s.get("difference", {}) for s in listed], most=4)
+    known = zip(result.get("segments", []), untested(result), strict=True)
+    listed = sorted(known, key=lambda pair: _by_concern(pair[0]))
+    digits = decimals([s.get("difference") or {} for s, _ in listed], most=4)
     rows = []
-    for segment in listed[:MOST_ROWS]:
+    for segment, too_few in listed[:MOST_ROWS]:
         entry = segment.get("difference") or {}
-        word = str(segment.get("significant") or "")
+        word = str(segment.get("significant") or ("too few rows" if too_few else ""))
         style = f' class="{word}"' if word in ("better", "worse") else ""
         rows.append(
             f'<tr><th scope="row">{escape(str(segment.get("segment", "")))}</th>'
@@ -134,6 +136,29 @@ def segments(result: Json) -> str:
     if len(listed) > MOST_ROWS:
         caption += f"; the first {MOST_ROWS:,} are listed, and the JSON output has all"
     return table(caption, ["Segment", "Stage", "Rows", "Loss", "Difference", "Significant"], rows)
+
+
+def untested(result: Json) -> list[bool]:
+    """For each segment whether it had too few rows for a test; none had where none is marked as tested."""
+    listed = result.get("segments", [])
+    marked = any("tested" in segment for segment in listed)
+    return [marked and not segment.get("tested") for segment in listed]
+
+
+def chosen(result: Json) -> str:
+    """What tuning chose for each player that was tuned."""
+    given = result.get("chosen") or {}
+    rows = []
+    for player in PLAYERS:
+        for name, value in sorted((given.get(player) or {}).items()):
+            rows.append(
+                f'<tr><th scope="row">{key(player)}{escape(player_name(player))}</th>'
+                f'<td class="text">{escape(str(name))}</td><td class="text">{escape(str(value))}</td></tr>'
+            )
+    if not rows:
+        return ""
+    body = table("Settings chosen by tuning", ["", "Setting", "Value"], rows, text_columns=2)
+    return f"<details><summary>What tuning chose</summary>{body}</details>"
 
 
 def compute(result: Json) -> str:

@@ -24,6 +24,7 @@ METRICS = {
     "mae": "MAE",
     "poisson_deviance": "Poisson deviance",
 }
+LOSSES = {"binary": "Log loss", "regression": "Squared error", "count": "Poisson deviance"}
 HIGHER_IS_BETTER = frozenset({"roc_auc"})
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
@@ -35,6 +36,16 @@ def metric_name(metric: str) -> str:
     ('Log loss', 'Pinball loss')
     """
     return METRICS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def loss_name(result: Json) -> str:
+    """What a loss per row is called: the weekly means, stages and segments are in this unit.
+
+    >>> loss_name({"kind": "regression", "metrics": ["rmse"]})
+    'Squared error'
+    """
+    metrics = list(result.get("metrics") or ["loss"])
+    return LOSSES.get(str(result.get("kind")), metric_name(str(metrics[0])))
 
 
 def player_name(player: str) -> str:

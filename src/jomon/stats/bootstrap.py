@@ -70,7 +70,7 @@ class DayBootstrap:
     def ratio(
         self, top: Floats, bottom: Floats, counts: Floats | None = None, level: float = 0.95
     ) -> Estimate:
-        """Ratio of two totals from their sums per day, float64[days]; `counts`: rows per day, if not `bottom`."""
+        """Ratio of two totals from sums per day, float64[days]; `counts`: rows per day, if not `bottom`."""
         counts = bottom if counts is None else counts
         rows, total = round(float(counts.sum())), float(bottom.sum())
         if rows == 0 or total == 0:
@@ -88,7 +88,7 @@ class DayBootstrap:
         rows: NDArray[np.bool_] | None = None,
         level: float = 0.95,
     ) -> Estimate:
-        """A metric from its value and its influence per row (`measure`), of mean zero over the rows chosen."""
+        """A metric from its value and influence per row (`measure`), of mean zero over the rows chosen."""
         counts = self.sums(None, rows)
         if not counts.sum():
             return Estimate.unknown(0, "no rows")
