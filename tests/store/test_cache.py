@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.digest import Digest
@@ -36,6 +39,43 @@ def test_a_damaged_payload_counts_as_missing_and_is_reported(cache: BuildCache) 
     assert cache.get_many([key("a")]).corrupt == ()
 
 
+MEMBERS = {
+    key(str(i)): CacheItem(key(str(i)), b"payload %d" % i * 700, {"seconds": i, "what": "a" * i})
+    for i in range(6)
+}
+
+
+@pytest.fixture(scope="module")
+def cache_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a cache with members and a plan."""
+    cache = BuildCache(tmp_path_factory.mktemp("cache"))
+    cache.put_many(MEMBERS.values())
+    cache.put_plan(key("build"), key("image"))
+    return cache.path.read_bytes()
+
+
+@settings(max_examples=100)
+@given(flips=st.lists(st.tuples(st.integers(0, 2**20), st.integers(1, 255)), min_size=1, max_size=3))
+def test_a_damaged_file_never_gives_a_wrong_member(cache_file: bytes, flips: list[tuple[int, int]]) -> None:
+    data = bytearray(cache_file)
+    for position, change in flips:
+        data[position % len(data)] ^= change
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "cache.sqlite").write_bytes(data)
+        try:
+            cache = BuildCache(Path(folder))
+            read = cache.get_many(MEMBERS)
+            plan = cache.plan(key("build"))
+            cache.has_many(MEMBERS)
+        except StoreError as error:
+            assert str(error).endswith(".")
+            return
+    assert plan in (None, key("image"))
+    for found, member in read.found.items():
+        assert (member.payload, member.note) == (MEMBERS[found].payload, MEMBERS[found].note)
+        assert found not in read.corrupt
+
+
 def test_a_missing_payload_counts_as_damaged(cache: BuildCache) -> None:
     cache.put_many([CacheItem(key("a"), b"a")])
     connection = sqlite3.connect(cache.path)
@@ -43,6 +83,27 @@ def test_a_missing_payload_counts_as_damaged(cache: BuildCache) -> None:
         connection.execute("DELETE FROM payloads")
     connection.close()
     assert cache.get_many([key("a")]).corrupt == (key("a"),)
+
+
+@pytest.mark.parametrize("column", ["note", "digest", "seal"])
+@pytest.mark.parametrize("value", [b"", b"x", b"{", 5, "text"])
+def test_a_damaged_note_or_digest_counts_as_missing(cache: BuildCache, column: str, value: object) -> None:
+    cache.put_many([CacheItem(key("a"), b"a")])
+    connection = sqlite3.connect(cache.path)
+    with connection:
+        connection.execute(f"UPDATE members SET {column} = ?", (value,))
+    connection.close()
+    read = cache.get_many([key("a")])
+    assert (read.found, read.corrupt) == ({}, (key("a"),))
+
+
+def test_a_damaged_plan_is_no_plan(cache: BuildCache) -> None:
+    cache.put_plan(key("build"), key("image"))
+    connection = sqlite3.connect(cache.path)
+    with connection:
+        connection.execute("UPDATE plans SET image = ?", (b"short",))
+    connection.close()
+    assert cache.plan(key("build")) is None
 
 
 def test_a_file_that_is_no_database_is_said_to_be_damaged(cache: BuildCache) -> None:

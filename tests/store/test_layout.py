@@ -139,6 +139,44 @@ def test_a_damaged_manifest_is_found_and_names_its_image(store: ImageStore) -> N
         store.images()
 
 
+def test_two_damaged_manifests_are_each_found(store: ImageStore) -> None:
+    publish(store, "flights")
+    publish(store, "births", weights=b"other")
+    for name in ("flights", "births"):
+        flip(blob_file(store, store.resolve(name)))
+    for name in ("flights", "births"):
+        with pytest.raises(CorruptError, match=f"of {name}:latest"):
+            store.manifest(store.resolve(name))
+    assert [problem.kind for problem in store.verify().problems] == ["corrupt blob"] * 2
+
+
+def test_a_damaged_blob_is_found_although_the_index_is_damaged_too(store: ImageStore) -> None:
+    layer = publish(store, "flights")
+    flip(blob_file(store, layer))
+    (store.root / "index.json").write_text("{")
+    with pytest.raises(CorruptError, match=layer.digest.short):
+        store.read_blob(layer)
+
+
+def test_an_error_of_a_build_that_holds_a_lease_stays_what_it_is(store: ImageStore) -> None:
+    with pytest.raises(FileNotFoundError), store.lease():
+        raise FileNotFoundError("not the store's")
+    assert not list((store.root / "run" / "leases").iterdir())
+
+
+def test_a_file_that_is_to_be_stored_and_is_absent_is_named(store: ImageStore, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"absent\.pack: No such file"):
+        store.put_blob(tmp_path / "absent.pack", "text/plain")
+
+
+def test_verify_tells_how_far_it_is(store: ImageStore) -> None:
+    publish(store, "flights")
+    seen: list[tuple[int, int]] = []
+    report = store.verify(progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (report.bytes, report.bytes)
+    assert len(seen) == report.blobs
+
+
 def test_a_blob_that_is_no_manifest_cannot_be_read_as_one(store: ImageStore) -> None:
     layer = publish(store, "flights")
     with pytest.raises(CorruptError, match="cannot be read as an image"):

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from jomon.core.errors import CorruptError, StoreError
+from jomon.core.errors import CorruptError, JomonError, StoreError
 from jomon.oci import media
+from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
+from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
 from jomon.oci.ports import NewBlob
 from jomon.store.layout import ImageStore
@@ -63,6 +67,24 @@ def test_a_truncated_index_is_said_to_be_damaged_by_every_command(store: ImageSt
         with pytest.raises(CorruptError, match=r"index\.json is damaged .*`jomon verify --repair`"):
             read()
     assert kinds(store) == ["damaged index"]
+
+
+@given(flips=st.lists(st.tuples(st.integers(0, 2**14), st.integers(1, 255)), min_size=1, max_size=3))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_index_with_flipped_bits_is_read_or_refused_in_a_sentence(
+    store: ImageStore, flips: list[tuple[int, int]]
+) -> None:
+    index, whole = store.root / "index.json", (store.root / "index.json.bak").read_bytes()
+    data = bytearray(whole)
+    for position, change in flips:
+        data[position % len(data)] ^= change
+    index.write_bytes(data)
+    for read in (store.images, lambda: store.resolve("flights"), store.verify):
+        try:
+            read()
+        except JomonError as error:
+            assert str(error).endswith((".", "?"))
+    index.write_bytes(whole)
 
 
 def test_recovery_brings_back_every_name_time_and_attachment(store: ImageStore) -> None:
@@ -214,6 +236,41 @@ def test_the_report_counts_blobs_bytes_and_images(store: ImageStore) -> None:
         "leftovers": [],
         "repaired": False,
     }
+
+
+def test_a_prune_removes_what_killed_writers_left(store: ImageStore) -> None:
+    (store.root / "run" / "tmp" / ("0" * 32 + ".1")).write_bytes(b"half")
+    assert store.prune().leftovers == 1
+    assert not list((store.root / "run" / "tmp").iterdir())
+
+
+def test_an_index_of_images_keeps_what_it_lists(store: ImageStore) -> None:
+    births = store.resolve("births")
+    inner = Index((Descriptor(media.OCI_MANIFEST, births, blob_file(store, births).stat().st_size),))
+    blob = store.put_blob(inner.bytes, media.OCI_INDEX)
+    other = store.put_blob(b"text", "text/plain")
+    document = json.loads((store.root / "index.json").read_bytes())
+    listed = [
+        blob.with_annotations({media.REF_NAME: "all:1"}),
+        other.with_annotations({media.REF_NAME: "text:1"}),
+    ]
+    document["manifests"] = [item.document() for item in listed]
+    (store.root / "index.json").write_text(json.dumps(document))
+    assert kinds(store) == []
+    store.prune(grace=timedelta(0))
+    assert store.manifest(births)
+    assert store.has_blob(other.digest)
+    blob_file(store, births).unlink()
+    assert kinds(store) == ["missing blob"]
+
+
+def test_an_index_that_lies_about_a_size_is_reported(store: ImageStore) -> None:
+    births = store.resolve("births")
+    blob = store.put_blob(Index((Descriptor(media.OCI_MANIFEST, births, 5),)).bytes, media.OCI_INDEX)
+    document = json.loads((store.root / "index.json").read_bytes())
+    document["manifests"].append(blob.with_annotations({media.REF_NAME: "all:1"}).document())
+    (store.root / "index.json").write_text(json.dumps(document))
+    assert kinds(store) == ["bad manifest"]
 
 
 def test_prune_takes_untagged_images_only_when_asked(store: ImageStore) -> None:

@@ -22,7 +22,7 @@ def disk_errors(place: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = _reason(error, place)
         if error.errno in _FULL:
             hint = "free some space, or run `jomon prune`, and repeat; nothing was half written"
             raise StoreError(f"The disk of {place} is full ({reason}) while {doing}: {hint}.") from error
@@ -31,6 +31,14 @@ def disk_errors(place: Path, doing: str) -> Iterator[None]:
             raise StoreError(f"{place} cannot be written ({reason}) while {doing}: {hint}.") from error
         hint = "check the disk and repeat"
         raise StoreError(f"{place} could not be used while {doing} ({reason}): {hint}.") from error
+
+
+def _reason(error: OSError, place: Path) -> str:
+    """What the system said, and of which file where that is none of `place`."""
+    said = error.strerror or str(error)
+    file = error.filename
+    elsewhere = isinstance(file, str | Path) and not Path(file).is_relative_to(place)
+    return f"{file}: {said}" if elsewhere else said
 
 
 def write_new(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o644) -> None:

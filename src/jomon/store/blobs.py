@@ -105,7 +105,10 @@ class BlobFiles:
                 self.open(digest)
             except DamagedBlobError:
                 return False
-            os.utime(self._paths.blob(digest))
+            try:
+                os.utime(self._paths.blob(digest))
+            except PermissionError:
+                return False  # another user's file: ours takes its place
             return True
 
     def _publish(self, batch: _Batch) -> None:

@@ -7,6 +7,7 @@ every transaction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,11 +29,13 @@ _KEYS_AT_ONCE = 500  # below the number of parameters that every SQLite takes (9
 _TABLES = """
 CREATE TABLE IF NOT EXISTS members (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, digest BLOB NOT NULL, size INTEGER NOT NULL,
-    note TEXT NOT NULL, tick INTEGER NOT NULL
+    note BLOB NOT NULL, seal BLOB NOT NULL, tick INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS members_by_tick ON members (tick);
 CREATE TABLE IF NOT EXISTS payloads (id INTEGER PRIMARY KEY REFERENCES members (id), bytes BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS plans (build_key BLOB PRIMARY KEY, image BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plans (
+    build_key BLOB PRIMARY KEY, image BLOB NOT NULL, seal BLOB NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -56,56 +59,53 @@ class BuildCache(BuildCachePort):
         return self._path
 
     def get_many(self, keys: Iterable[Digest]) -> CacheRead:
-        """The members under `keys`, in the order asked; each payload is checked against its digest."""
+        """The members under `keys`, in the order asked; payload and note are checked against their digests.
+
+        All payloads are held in memory at once: ask for as many keys as fit.
+        """
         asked = list(dict.fromkeys(keys))
         with self._connected() as connection:
-            rows = {
-                Digest(key.hex()): (payload, Digest(digest.hex()), note)
-                for key, payload, digest, note in _select(
-                    connection,
-                    _GET,
-                    asked,
-                )
-            }
-            found, corrupt = {}, []
-            for key in asked:
-                if key not in rows:
-                    continue
-                payload, digest, note = rows[key]
-                if payload is None or Digest.of(payload) != digest:
-                    corrupt.append(key)
-                else:
-                    found[key] = CachedMember(payload, digest, json.loads(note))
+            rows = {bytes(row[0]): row for row in _select(connection, _GET, asked)}
+            read = {key: _checked(*rows[_raw(key)]) for key in asked if _raw(key) in rows}
+            found = {key: member for key, member in read.items() if member is not None}
             self._touch(connection, list(found))
-        return CacheRead(found, tuple(corrupt))
+        return CacheRead(found, tuple(key for key, member in read.items() if member is None))
 
     def has_many(self, keys: Iterable[Digest]) -> frozenset[Digest]:
         """Which of `keys` are there; payloads are not read."""
-        query = "SELECT key FROM members WHERE key IN ({})"
+        asked = list(keys)
         with self._connected() as connection:
-            return frozenset(Digest(key.hex()) for (key,) in _select(connection, query, list(keys)))
+            there = {bytes(key) for (key,) in _select(connection, _HAS, asked)}
+        return frozenset(key for key in asked if _raw(key) in there)
 
     def put_many(self, items: Iterable[CacheItem]) -> None:
         """Store members in one transaction: all or none; an item replaces what was under its key."""
         with self._connected() as connection, _transaction(connection):
             tick = _next_tick(connection)
             for item in items:
-                digest, note = Digest.of(item.payload), canonical_json(dict(item.note)).decode()
-                row = (_raw(item.key), _raw(digest), len(item.payload), note, tick)
+                key, digest, note = (
+                    _raw(item.key),
+                    _raw(Digest.of(item.payload)),
+                    canonical_json(dict(item.note)),
+                )
+                row = (key, digest, len(item.payload), note, _seal(key, digest, note), tick)
                 (identity,) = connection.execute(_PUT_MEMBER, row).fetchone()
                 connection.execute(_PUT_PAYLOAD, (identity, item.payload))
 
     def plan(self, build_key: Digest) -> Digest | None:
         """The image that the build with this key gave, or None."""
         with self._connected() as connection:
-            query = "SELECT image FROM plans WHERE build_key = ?"
+            query = "SELECT image, seal FROM plans WHERE build_key = ?"
             row = connection.execute(query, (_raw(build_key),)).fetchone()
-        return Digest(row[0].hex()) if row else None
+        whole = row is not None and row[1] == _seal(_raw(build_key), row[0])
+        return Digest(row[0].hex()) if whole else None
 
     def put_plan(self, build_key: Digest, image: Digest) -> None:
         """Remember which image a build gave."""
+        key, given = _raw(build_key), _raw(image)
         with self._connected() as connection, _transaction(connection):
-            connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (_raw(build_key), _raw(image)))
+            row = (key, given, _seal(key, given))
+            connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", row)
 
     def size_bytes(self) -> int:
         """Bytes of all payloads."""
@@ -175,12 +175,17 @@ class BuildCache(BuildCachePort):
                 connection.close()
         except sqlite3.Error as error:
             raise self._explain(error) from error
+        except UnicodeDecodeError as error:  # a damaged text that SQLite quotes in the message of its error
+            raise self._damaged("a text in it cannot be read") from error
+
+    def _damaged(self, what: str) -> CorruptError:
+        mend = "delete the file, and the next build trains its members again"
+        return CorruptError(f"The build cache {self._path} is damaged ({what}): {mend}.")
 
     def _explain(self, error: sqlite3.Error) -> StoreError:
         name = _error_name(error)
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            mend = "delete the file, and the next build trains its members again"
-            return CorruptError(f"The build cache {self._path} is damaged ({error}): {mend}.")
+            return self._damaged(str(error))
         if name.startswith("SQLITE_FULL"):
             hint = "free some space, or run `jomon prune`, and build again; what was cached before is kept"
             return StoreError(f"The disk of the build cache {self._path} is full: {hint}.")
@@ -193,12 +198,15 @@ class BuildCache(BuildCachePort):
 
 
 _PUT_MEMBER = """
-INSERT INTO members (key, digest, size, note, tick) VALUES (?, ?, ?, ?, ?)
+INSERT INTO members (key, digest, size, note, seal, tick) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, size = excluded.size, note = excluded.note,
-                                tick = excluded.tick
+                                seal = excluded.seal, tick = excluded.tick
 RETURNING id
 """
-_GET = "SELECT key, bytes, digest, note FROM members LEFT JOIN payloads USING (id) WHERE key IN ({})"
+_GET = """
+SELECT key, bytes, digest, note, seal FROM members LEFT JOIN payloads USING (id) WHERE key IN ({})
+"""
+_HAS = "SELECT key FROM members WHERE key IN ({})"
 _PUT_PAYLOAD = "INSERT OR REPLACE INTO payloads (id, bytes) VALUES (?, ?)"
 
 
@@ -212,6 +220,19 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _checked(key: object, payload: object, digest: object, note: Any, seal: object) -> CachedMember | None:
+    """The member in a row, or None where any part of the row is damaged."""
+    if not isinstance(payload, bytes) or seal != _seal(key, digest, note):
+        return None
+    found = Digest.of(payload)
+    return CachedMember(payload, found, json.loads(note)) if _raw(found) == digest else None
+
+
+def _seal(*parts: Any) -> bytes:
+    """What shows that the small columns of a row were not damaged; the payload has its own digest."""
+    return hashlib.sha256(b"".join(part if isinstance(part, bytes) else b"?" for part in parts)).digest()
 
 
 def _error_name(error: sqlite3.Error) -> str:

@@ -179,20 +179,6 @@ class Images(ImageStorePort, ABC):
         """The attachments as a document, for registries that list them under `referrers_tag(subject)`."""
         return Index(tuple(item.without_annotations(media.CREATED) for item in self.referrers(subject)))
 
-    def users_of(self, blob: Digest) -> list[str]:
-        """The images that need a blob, by name or short digest; damaged manifests are passed over."""
-        catalog, users = self.catalog(), []
-        for digest in catalog.digests():
-            needs = {digest}
-            if digest != blob:
-                try:
-                    needs = {item.digest for item in self.manifest(digest).blobs}
-                except (CorruptError, UnknownNameError):
-                    continue
-            if blob in needs:
-                users += catalog.names_of(digest) or [digest.short]
-        return users
-
     def _list(
         self, manifest: Manifest, data: bytes, rule: Callable[[Catalog, Descriptor], Catalog]
     ) -> Digest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,9 @@ class _Findings:
         self.problems.append(Problem(kind, text))
 
 
-def verify(store: Images, paths: Paths, *, repair: bool) -> VerifyReport:
+def verify(
+    store: Images, paths: Paths, *, repair: bool, progress: Callable[[int, int], None] | None
+) -> VerifyReport:
     """See `ImageStore.verify`; no prune runs meanwhile; a store that cannot be written is checked too."""
     with ExitStack() as stack:
         try:
@@ -79,7 +81,7 @@ def verify(store: Images, paths: Paths, *, repair: bool) -> VerifyReport:
         findings = _Findings()
         _check_constants(paths, findings)
         catalog = _read_catalog(paths, findings)
-        _check_blobs(store, paths, findings)
+        _check_blobs(store, paths, findings, progress or _silent)
         for digest in catalog.digests():
             _check_image(store, catalog, digest, findings)
         leftovers = tuple(_leftovers(paths))
@@ -119,19 +121,32 @@ def _read_catalog(paths: Paths, findings: _Findings) -> Catalog:
     return catalog
 
 
-def _check_blobs(store: Images, paths: Paths, findings: _Findings) -> None:
-    for path in sorted(paths.blobs.iterdir()):
-        try:
-            digest = Digest(path.name)
-        except ValueError:
-            findings.add("stray file", f"{path} is no blob of the store: move it elsewhere.")
-            continue
-        try:
-            findings.good[digest] = len(store.open_blob(digest))
-        except CorruptError as error:
-            if path.exists():
-                findings.bad.add(digest)
-                findings.add("corrupt blob", str(error))
+def _check_blobs(
+    store: Images, paths: Paths, findings: _Findings, progress: Callable[[int, int], None]
+) -> None:
+    files = {path: path.stat().st_size for path in sorted(paths.blobs.iterdir())}
+    total, done = sum(files.values()), 0
+    for path, size in files.items():
+        _check_blob(store, path, findings)
+        done += size
+        progress(done, total)
+
+
+def _check_blob(store: Images, path: Path, findings: _Findings) -> None:
+    try:
+        digest = Digest(path.name)
+    except ValueError:
+        findings.add("stray file", f"{path} is no blob of the store: move it elsewhere.")
+        return
+    try:
+        findings.good[digest] = len(store.open_blob(digest))
+    except CorruptError as error:
+        findings.bad.add(digest)
+        findings.add("corrupt blob", str(error))
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody is told of the progress."""
 
 
 def _check_image(store: Images, catalog: Catalog, digest: Digest, findings: _Findings) -> None:
