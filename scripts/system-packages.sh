@@ -5,3 +5,5 @@ set -eu
 apt-get update
 # skopeo: an independent reader of OCI layouts, against which the image store is tested (tests/store/test_skopeo.py).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends skopeo
+# postgresql: a real server to read a query from (tests/data/test_postgresql.py starts one of its own).
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql

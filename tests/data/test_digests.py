@@ -66,6 +66,14 @@ def test_a_column_may_turn_from_integers_into_floats_or_plain_text() -> None:
     assert _pairs(pl.DataFrame({"a": ["07"]})) != _pairs(pl.DataFrame({"a": [7]}))
 
 
+def test_decimals_count_by_value_whatever_the_scale_of_their_column() -> None:
+    numbers = ["0.5", "12", "100", "0.25", None]
+    exact = pl.DataFrame({"a": pl.Series(numbers).cast(pl.Float64)})
+    for scale in (2, 4, 10):
+        decimals = pl.DataFrame({"a": pl.Series(numbers).str.to_decimal(scale=scale)})
+        assert _pairs(decimals) == _pairs(exact)
+
+
 def test_a_new_column_of_nulls_changes_nothing() -> None:
     frame = pl.DataFrame({"a": [1, 2]})
     assert _pairs(frame.with_columns(b=pl.lit(None, pl.String))) == _pairs(frame)

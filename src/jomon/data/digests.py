@@ -108,6 +108,9 @@ def _float_words(values: NDArray[np.float64]) -> Words:
 def _text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
         return column
+    if isinstance(column.dtype, pl.Decimal):
+        # The scale of a column follows its values: 0.50 in one source is 0.5 in the next.
+        return column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if column.dtype == pl.Binary:
         return column.bin.encode("hex")
     if column.dtype.is_nested():
