@@ -187,7 +187,7 @@ def _segments(
     m = len(stage.segments)
     if not m:
         return [], []
-    means = segment_means(boot, difference, stage.segment, m)
+    means = segment_means(boot, difference, stage.segment, m).moderated()
     inside = stage.segment >= 0
     losses = np.bincount(stage.segment[inside], loss[inside], m) / np.maximum(means.rows, 1)
     above, below = means.p_above(), means.p_below()

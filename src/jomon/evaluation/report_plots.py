@@ -13,7 +13,7 @@ from jomon.stats.quantiles import t_quantile
 
 from .report_style import DASHES, LIGHT, MARKERS
 from .report_svg import figure
-from .report_text import PEERS, PLAYERS, Json, duration, finite, loss_name, player_name, shortened
+from .report_text import PEERS, PLAYERS, Json, duration, finite, loss_name, number, player_name, shortened
 
 Floats = NDArray[np.float64]
 LEAST_WEEKS = 3
@@ -114,20 +114,17 @@ def stages(result: Json) -> str:
             f"{_stage_label(s, narrow)}\n{shortened(str(s.get('verdict', 'unknown')), 16)}" for s in shown
         ]
         axes.set_yticks(range(len(shown)), labels)
-        axes.invert_yaxis()
+        axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{name} with the stage minus without it")
         _few_ticks(axes.xaxis, narrow)
 
     words = f"Change of {name} that each stage brought, with its 95% interval; bars to the left of zero help."
     for stage in left_out:
-        words += (
-            f" Stage {stage.get('stage')} ({stage['brought']['value']:+.4f}) is too large for this scale."
-        )
+        size = number(stage["brought"]["value"], 4, signed=True)
+        words += f" Stage {stage.get('stage')} ({size}) is too large for this scale."
     height = 0.62 * len(shown) + 0.7
-    return figure(
-        "stages", "What each stage brought", words.replace("-0.", "−0."), draw, (height, height + 0.2)
-    )
+    return figure("stages", "What each stage brought", words, draw, (height, height + 0.2))
 
 
 def calibration(result: Json) -> str:

@@ -91,7 +91,7 @@ th{font-weight:500;text-align:left} thead th{white-space:normal;border-bottom:1.
 var(--soft);font-weight:600;vertical-align:bottom} tr.own th,tr.own
 td{background:var(--panel);font-weight:600} tr.own th{padding-left:.7rem}
 small{display:block;color:var(--soft);font-size:.8rem;font-weight:400}
-small.wrap{white-space:normal;max-width:14rem}
+small.wrap{white-space:normal;min-width:11rem;max-width:16rem}
 small.better,small.worse{font-weight:600}
 .better,small.better{color:var(--good);font-weight:600} .worse,small.worse{color:var(--bad);font-weight:600}
 .key{display:inline-block;width:.7rem;height:.7rem;border-radius:2px;margin-right:.5rem;vertical-align:baseline}

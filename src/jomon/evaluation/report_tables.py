@@ -98,13 +98,15 @@ def stages(result: Json) -> str:
         not_kept = [(stage.get(name), name) for name in ("rejected", "unknown", "failed")]
         given = [f"{_count(count)} {name}" for count, name in not_kept if finite(count)]
         reasons = ", ".join(given) or "none left out"
-        reason = f"<small class=wrap>{escape(str(stage['reason']))}</small>" if stage.get("reason") else ""
+        reason = str(stage.get("reason") or "")
+        why = f'<small class="wrap">{escape(reason)}</small>' if reason else ""
+        bounds = "" if reason == brought.get("reason") else interval(brought, digits, signed=True)
         rows.append(
             f'<tr><th scope="row">{_count(stage.get("stage"))}. {escape(level_name(stage.get("level")))}'
             f"<small>{escape(str(stage.get('estimator', DASH)))}</small></th>"
-            f'<td class="text"><span{style}>{escape(word)}</span>{reason}</td>'
+            f'<td class="text"><span{style}>{escape(word)}</span>{why}</td>'
             f"<td>{number(brought.get('value'), digits, signed=True)}"
-            f"<small>{escape(interval(brought, digits, signed=True))}</small></td>"
+            f"<small>{escape(bounds)}</small></td>"
             f"<td>{_count(stage.get('accepted'))} of "
             f"{_count(stage.get('candidates'))}<small>{reasons}</small></td>"
             f"<td>{share(stage.get('answered_share'))}</td><td>{duration(stage.get('seconds'))}</td></tr>"
