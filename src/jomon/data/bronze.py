@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from jomon.data.digests import row_digests, set_digest, united
-from jomon.data.tables import FIRST, INGEST, ROW, SECOND, LayerTable, TableState, storable
+from jomon.data.state import TableState
+from jomon.data.tables import FIRST, INGEST, ROW, SECOND, LayerTable, storable
 from jomon.data.text import text_of
 
 META = (INGEST, ROW, FIRST, SECOND)

@@ -30,11 +30,12 @@ class Checked:
     """Rows in the types of silver, those that broke no rule (`good`), and the others as they came (`bad`).
 
     `bad` holds the kept columns, the row as JSON, the list of its reasons, and the labels of the rules it
-    broke.
+    broke. `rules` are the labels of all rules that were applied.
     """
 
     good: pl.DataFrame
     bad: pl.DataFrame
+    rules: tuple[str, ...] = ()
 
     @property
     def labels(self) -> pl.DataFrame:
@@ -142,7 +143,8 @@ class Contract:
     def _judge(self, typed: pl.DataFrame, rules: list[Rule], own: list[str]) -> Checked:
         broken = _broken(typed, rules)
         good = typed.filter(~broken).select(*own, *self.kept)
-        return Checked(good, self._quarantined(typed.filter(broken), rules, own))
+        bad = self._quarantined(typed.filter(broken), rules, own)
+        return Checked(good, bad, tuple(dict.fromkeys(rule.label for rule in rules)))
 
     def _quarantined(self, rows: pl.DataFrame, rules: list[Rule], own: list[str]) -> pl.DataFrame:
         def listed(said: Callable[[Rule], pl.Expr]) -> pl.Expr:

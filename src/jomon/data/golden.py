@@ -15,7 +15,8 @@ from jomon.data.assemble import Assembler, axis_columns, level_name
 from jomon.data.digests import content_digests, set_digest, united
 from jomon.data.gold import GOLD, gold_frame, gold_recipe
 from jomon.data.lookups import LookupTable
-from jomon.data.tables import ROW, LayerTable, TableState
+from jomon.data.state import TableState
+from jomon.data.tables import ROW, LayerTable
 
 
 class Golden:

@@ -16,7 +16,8 @@ from jomon.data.bronze import META, Arrivals, state_of, with_new
 from jomon.data.contract import Contract, as_came
 from jomon.data.digests import set_digest, united
 from jomon.data.duplicates import SEEN_BEFORE, settle
-from jomon.data.tables import AS_CAME, FIRST, REASONS, ROW, SECOND, LayerTable, TableState
+from jomon.data.state import TableState
+from jomon.data.tables import AS_CAME, FIRST, REASONS, ROW, SECOND, LayerTable
 from jomon.oci.digest import Digest
 
 FORMAT = 1

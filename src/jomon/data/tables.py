@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from jomon.core.errors import DataError
-from jomon.oci.digest import Digest
+from jomon.data.state import HISTORY, STATE_KEY, TableState
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -19,45 +17,10 @@ if TYPE_CHECKING:
 APPLICATION = "jomon.ingest"
 """The application id of every transaction: two writers that saw the same version cannot both commit."""
 
-STATE_KEY = "jomon"
 ROW, INGEST, FIRST, SECOND = "_jomon_row", "_jomon_ingest", "_jomon_digest_a", "_jomon_digest_b"
 REASONS, AS_CAME = "_jomon_reasons", "_jomon_as_came"
-HISTORY = 100  # commits to look back for our own state: others may have compacted the table since
 
 _WIDER = {pl.UInt8: pl.Int16, pl.UInt16: pl.Int32, pl.UInt32: pl.Int64}
-
-
-@dataclass(frozen=True)
-class TableState:
-    """What a table holds after a write: read from its last commit, never by reading rows.
-
-    `recipe` is the digest of the rules that made it, `through` the number of bronze rows it has taken
-    account of, `rows` its rows, `content` the set digest of these rows, `base` the ingest that last wrote
-    it anew, `follows` the base of the table it was made from, `counts` what a report wants to know of it.
-    """
-
-    recipe: str
-    through: int
-    rows: int
-    content: int
-    base: str
-    follows: str = ""
-    counts: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_json(self) -> str:
-        """The state as it stands in a commit."""
-        return json.dumps({**self.__dict__, "content": f"{self.content:032x}"}, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> TableState:
-        """The inverse of `as_json`."""
-        document = json.loads(text)
-        return cls(**{**document, "content": int(document["content"], 16)})
-
-    @property
-    def digest(self) -> Digest:
-        """The digest of what the table holds: equal rows, in whatever order and number of writes."""
-        return Digest.of_json({"rows": self.rows, "content": f"{self.content:032x}"})
 
 
 class LayerTable:
