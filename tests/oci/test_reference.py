@@ -122,3 +122,13 @@ def test_a_reference_needs_a_name_or_a_digest() -> None:
         Reference(None)
     with pytest.raises(OciError, match="needs a name"):
         Reference(None, "1.0", HEX)
+
+
+@pytest.mark.parametrize(("tag", "digest"), [("-bad", None), (None, "xyz"), (None, "ABCDEF")])
+def test_parts_are_checked_however_a_reference_is_made(tag: str | None, digest: str | None) -> None:
+    with pytest.raises(OciError):
+        Reference("flights", tag, digest)
+
+
+def test_a_reference_is_given_another_tag() -> None:
+    assert Reference.parse("flights:1.0").with_tag("2.0") == Reference("flights", "2.0")

@@ -264,6 +264,35 @@ def test_an_index_of_images_keeps_what_it_lists(store: ImageStore) -> None:
     assert kinds(store) == ["missing blob"]
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_name_that_is_listed_twice_is_reported_and_mended_by_a_tag(store: ImageStore, moved: bool) -> None:
+    births, flights = store.resolve("births"), store.resolve("flights")
+    document = json.loads((store.root / "index.json").read_bytes())
+    twin = next(entry for entry in document["manifests"] if entry["digest"] == str(births))
+    document["manifests"].append(twin | {"annotations": {media.REF_NAME: "flights:latest"}})
+    (store.root / "index.json").write_text(json.dumps(document))
+    assert kinds(store) == ["doubled name"]
+    assert store.resolve("flights") == births
+    meant = flights if moved else births
+    store.tag(meant, "flights")
+    assert store.resolve("flights") == meant
+    assert store.resolve("births") == births
+    assert {entry.digest for entry in store.images()} == {flights, births}
+    assert kinds(store) == []
+
+
+def test_a_wrong_size_in_the_index_is_reported(store: ImageStore) -> None:
+    document = json.loads((store.root / "index.json").read_bytes())
+    entry = next(
+        item for item in document["manifests"] if item["annotations"].get(media.REF_NAME) == "births:latest"
+    )
+    entry["size"] += 1
+    (store.root / "index.json").write_text(json.dumps(document))
+    assert kinds(store) == ["bad index"]
+    publish(store, weights=b"other weights")
+    assert kinds(store) == []
+
+
 def test_an_index_that_lies_about_a_size_is_reported(store: ImageStore) -> None:
     births = store.resolve("births")
     blob = store.put_blob(Index((Descriptor(media.OCI_MANIFEST, births, 5),)).bytes, media.OCI_INDEX)

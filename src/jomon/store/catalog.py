@@ -1,9 +1,17 @@
-"""The rules for names: which image a name means, and how naming changes the index. No disk."""
+"""The rules for names: which image a name means, and how naming changes the index. No disk.
+
+An entry of the index carries the full name (`flights:latest`) in `org.opencontainers.image.ref.name`, where
+oras and skopeo look for it, and the time of the image in `org.opencontainers.image.created`. A name means
+one image. The image that it meant before stays listed, without a name but with its repository, so that it
+can be seen and gone back to; only `remove`, and a prune that is asked for untagged images, take it from the
+list.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -102,7 +110,8 @@ class Catalog:
             manifest.media_type, manifest.digest, manifest.size, marks, artifact_type=manifest.artifact_type
         )
         entries = [
-            _completed(entry, marks) if entry.digest == manifest.digest else entry for entry in self.entries
+            _completed(entry, manifest, marks) if entry.digest == manifest.digest else entry
+            for entry in self.entries
         ]
         if all(entry.digest != manifest.digest for entry in entries):
             entries.append(plain)
@@ -114,7 +123,7 @@ class Catalog:
     def with_name(self, digest: Digest, name: Reference) -> Catalog:
         """The catalog in which `name` means `digest`, which is listed."""
         text = tag_text(name)
-        if text in self.names and self.names[text].digest == digest:
+        if text in self.names and self.names[text].digest == digest and text not in self.doubled():
             return self
         catalog = self.without_name(text) if text in self.names else self
         model = next(entry for entry in catalog.entries if entry.digest == digest)
@@ -124,13 +133,19 @@ class Catalog:
 
     def without_name(self, text: str) -> Catalog:
         """The catalog without a name; its image stays, and remembers whose it was."""
-        entry = self.names[text]
-        kept = [other for other in self.entries if other is not entry]
-        if all(other.digest != entry.digest for other in kept):
-            bare = entry.without_annotations(media.REF_NAME)
-            repository = repository_of(entry)
-            kept.append(bare.with_annotations({media.REPOSITORY: repository}) if repository else bare)
+        dropped = [entry for entry in self.entries if entry.annotations.get(media.REF_NAME) == text]
+        kept = [entry for entry in self.entries if entry not in dropped]
+        for entry in dropped:
+            if all(other.digest != entry.digest for other in kept):
+                bare = entry.without_annotations(media.REF_NAME)
+                repository = repository_of(entry)
+                kept.append(bare.with_annotations({media.REPOSITORY: repository}) if repository else bare)
         return self._with(kept)
+
+    def doubled(self) -> tuple[str, ...]:
+        """Names that more than one entry carries, as a foreign index may; the last entry counts."""
+        carried = Counter(entry.annotations.get(media.REF_NAME) for entry in self.entries)
+        return tuple(sorted(name for name, count in carried.items() if name and count > 1))
 
     def without(self, name: str | Reference | Digest) -> tuple[Catalog, tuple[Digest, ...]]:
         """Take a name away, and the image with its attachments if it was the last; gives what is gone."""
@@ -244,9 +259,10 @@ def repository_of(entry: Descriptor) -> str | None:
     return split_name(name)[0] if name else entry.annotations.get(media.REPOSITORY)
 
 
-def _completed(entry: Descriptor, marks: Mapping[str, str]) -> Descriptor:
-    """An entry with the marks that it lacks: another program may have listed the image without them."""
-    return entry.with_annotations({**marks, **entry.annotations})
+def _completed(entry: Descriptor, manifest: Descriptor, marks: Mapping[str, str]) -> Descriptor:
+    """An entry as it should be: another program may have listed the image without our marks, or wrongly."""
+    right = replace(entry, media_type=manifest.media_type, size=manifest.size)
+    return right.with_annotations({**marks, **entry.annotations})
 
 
 def tag_text(name: Reference) -> str:

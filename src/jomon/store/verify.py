@@ -82,6 +82,9 @@ def verify(
         _check_constants(paths, findings)
         catalog = _read_catalog(paths, findings)
         _check_blobs(store, paths, findings, progress or _silent)
+        for name in catalog.doubled():
+            mend = f"run `jomon tag` to let it mean one of them, or `jomon rm {name}`"
+            findings.add("doubled name", f"The index lists {name} more than once: {mend}.")
         for digest in catalog.digests():
             _check_image(store, catalog, digest, findings)
         leftovers = tuple(_leftovers(paths))
@@ -158,9 +161,11 @@ def _check_image(store: Images, catalog: Catalog, digest: Digest, findings: _Fin
             "missing blob", f"The manifest of image {title} is missing: build or pull the image again."
         )
         return
-    media_type = next(entry.media_type for entry in catalog.entries if entry.digest == digest)
+    entries = [entry for entry in catalog.entries if entry.digest == digest]
+    if any(entry.size != findings.good[digest] for entry in entries):
+        findings.add("bad index", f"The index says a wrong size of image {title}: build it again.")
     try:
-        needs = _needs(store.read_blob(digest), media_type)
+        needs = _needs(store.read_blob(digest), entries[0].media_type)
     except OciError as error:
         findings.add("bad manifest", f"The manifest of image {title} cannot be read: {error}")
         return
