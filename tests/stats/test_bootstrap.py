@@ -149,6 +149,13 @@ def test_without_rows_or_with_one_day_the_interval_is_unknown_and_says_why() -> 
     assert (one_day.value, one_day.low, one_day.reason) == (1.5, None, "too few days for an interval")
 
 
+def test_a_linear_or_resampled_metric_without_rows_is_unknown() -> None:
+    none = np.zeros(0, int)
+    assert DayBootstrap.of(none).linear(0.0, np.zeros(0)).reason == "no rows"
+    assert resample_metric(lambda w: 0.0, none).reason == "no rows"
+    assert DayBootstrap.of(none).effective_blocks(np.zeros(0)) == 0.0
+
+
 def test_a_loss_that_is_not_finite_makes_the_mean_unknown_not_nan() -> None:
     assert not mean_with_interval(np.array([1.0, np.nan]), np.array([1, 2])).known
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jomon.stats.block_means import block_means
+from jomon.stats.block_means import BlockMeans, block_means
 from jomon.stats.pooling import Pooled, pool
+from jomon.stats.shared_error import shared_variance
 from jomon.stats.variances import squeeze_variances
 
 MU = 0.02
@@ -112,6 +113,40 @@ def test_an_error_common_to_all_segments_widens_every_one() -> None:
     assert wide.sd**2 == pytest.approx(narrow.sd**2 + 0.04)
     assert wide.mu_sd**2 == pytest.approx(narrow.mu_sd**2 + 0.04)
     assert wide.mean == pytest.approx(narrow.mean)
+
+
+@pytest.mark.parametrize("common", [0.0, 0.03, 0.06])
+def test_members_that_lived_through_the_same_days_are_covered_with_the_shared_error(common: float) -> None:
+    """36 members on 42 days, common effects of days with correlation 0.3; 60 builds."""
+    without, covered = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        effect = np.zeros(72)
+        for t in range(1, 72):
+            effect[t] = 0.3 * effect[t - 1] + np.sqrt(1 - 0.3**2) * rng.standard_normal()
+        truth = -0.003 + 0.005 * rng.standard_normal(36)
+        segment = np.repeat(np.arange(36), rng.poisson(300, 36))
+        day = rng.integers(0, 42, len(segment))
+        diff = truth[segment] + common * effect[30 + day] + 0.2 * rng.standard_normal(len(segment))
+        raw = block_means(diff, segment, day, 36)
+        shared = shared_variance(diff, day, raw, reps=300)
+        for out, held in ((pool(*_of(raw)), without), (pool(*_of(raw), shared=shared), covered)):
+            held.append(np.mean(np.abs(out.mean - truth) <= 1.96 * out.sd))
+    assert 0.93 <= np.mean(covered) <= 0.99
+    if common == 0.06:
+        assert np.mean(without) < 0.75, "without it the same storm is counted once per member"
+
+
+def _of(
+    raw: BlockMeans,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    return raw.mean, raw.variance, raw.blocks, raw.rows
+
+
+def test_the_shared_error_is_nothing_where_days_are_too_few_to_show_one() -> None:
+    day, diff = np.zeros(10, int), np.arange(10.0)
+    raw = block_means(diff, np.arange(10) % 2, day, 2)
+    assert shared_variance(diff, day, raw) == 0.0
 
 
 def test_the_block_variance_is_unbiased_where_blocks_are_alike() -> None:

@@ -43,9 +43,8 @@ def pool(
     `mean` float64[m], `variance` of each mean float64[m] (from `block_means`), `blocks` int[m] behind each
     variance, `rows` int[m] to compare variances per row rather than per block. NaN means: not known.
 
-    `shared` is the variance of an error that all segments have in common, such as days on which all err
-    alike: the variance of the overall mean (`DayBootstrap`) less what independent segments would give it;
-    every variance grows by it.
+    `shared` is the variance of an error that all segments have in common (`shared_variance`), such as days on
+    which all err alike; every variance grows by it.
 
     Three steps. Variances from few blocks are shrunk towards the common one (`squeeze_variances`), then
     widened from normal to t so that a normal interval covers. The spread tau^2 between segments has the
