@@ -15,10 +15,11 @@ from jomon.oci.digest import Digest
 from jomon.oci.errors import OciError
 from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
-from jomon.store.catalog import Catalog, is_named
+from jomon.store.catalog import Catalog
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile
 from jomon.store.locks import live_leases, locked
+from jomon.store.names import is_named
 from jomon.store.paths import Paths
 
 # How long a blob is kept that nothing needs yet: longer than from the first blob to its image.

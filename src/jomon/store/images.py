@@ -18,7 +18,7 @@ from jomon.oci.index import Index
 from jomon.oci.manifest import Manifest
 from jomon.oci.ports import BlobSource, ImageStorePort, NewBlob
 from jomon.oci.reference import Reference
-from jomon.store import catalog as rules
+from jomon.store import names as naming
 from jomon.store.catalog import Catalog
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Images(ImageStorePort, ABC):
         """
         data = manifest if isinstance(manifest, bytes) else manifest.bytes
         parsed = _parse_new(data)
-        given = [rules.new_name(name) for name in names]
+        given = [naming.new_name(name) for name in names]
         subject = parsed.subject.digest if parsed.subject is not None else None
         with self.lease():
             return self._list(parsed, data, lambda old, new: old.with_manifest(new, given, created, subject))
@@ -99,13 +99,13 @@ class Images(ImageStorePort, ABC):
         out = [
             _describe(entry, manifests[entry.digest])
             for entry in listed
-            if rules.is_named(entry) or manifests[entry.digest].subject is None
+            if naming.is_named(entry) or manifests[entry.digest].subject is None
         ]
         return sorted(out, key=_newest_first)
 
     def tag(self, image: str | Reference | Digest, name: str | Reference) -> None:
         """Let `name` mean `image`; the image that had the name stays, without it."""
-        given = rules.new_name(name)
+        given = naming.new_name(name)
         self._change(lambda catalog: (catalog.with_name(_listed(catalog, image), given), None))
 
     def untag(self, name: str | Reference) -> Digest:
@@ -152,7 +152,7 @@ class Images(ImageStorePort, ABC):
                     EMPTY, tuple(layers) or (EMPTY,), artifact_type, pointer, annotations or {}
                 )
             except OciError as error:
-                raise StoreError(rules.sentence(error)) from None
+                raise StoreError(naming.sentence(error)) from None
             return self._list(manifest, manifest.bytes, rule)
 
     def referrers(self, subject: Digest, artifact_type: str | None = None) -> list[Descriptor]:
@@ -235,7 +235,7 @@ def _listed(catalog: Catalog, image: str | Reference | Digest) -> Digest:
 
 def _describe(entry: Descriptor, manifest: Manifest) -> ImageEntry:
     name = entry.annotations.get(media.REF_NAME)
-    repository, tag = rules.split_name(name) if name else (entry.annotations.get(media.REPOSITORY), None)
+    repository, tag = naming.split_name(name) if name else (entry.annotations.get(media.REPOSITORY), None)
     created = parse_time(entry.annotations.get(media.CREATED))
     return ImageEntry(repository, tag, entry.digest, created, manifest.size_bytes, manifest.members)
 
