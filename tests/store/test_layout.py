@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
 from jomon.oci.manifest import Manifest
 from jomon.oci.ports import NewBlob
+from jomon.store.cache import BuildCache
 from jomon.store.format import FORMAT
 from jomon.store.layout import ImageStore
+from jomon.store.trust import TrustList
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -72,6 +75,26 @@ def test_no_store_is_made_among_other_files(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"holds other files \(thesis.txt\)"):
         ImageStore.create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_cache_and_a_trust_list_may_lie_in_the_folder_of_a_store(tmp_path: Path) -> None:
+    cache = BuildCache(tmp_path)
+    TrustList(tmp_path).add(["mine.Model"], "ana", NOW)
+    (tmp_path / "cache.sqlite-wal").touch()
+    store = ImageStore.create(tmp_path)
+    publish(store, "flights")
+    assert store.prune(grace=timedelta(0)).blobs == 0
+    assert store.verify().whole
+    assert len(cache) == 0
+    assert TrustList(tmp_path).trusted() == {"mine.Model"}
+
+
+def test_threads_of_one_process_lose_no_name(store: ImageStore) -> None:
+    publish(store, "flights")
+    names = [f"flights:v{i}" for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: store.tag("flights", name), names))
+    assert set(store.catalog().names) == {*names, "flights:latest"}
 
 
 def test_a_store_whose_making_was_interrupted_is_made_whole(tmp_path: Path) -> None:

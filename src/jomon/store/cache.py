@@ -20,8 +20,8 @@ from jomon.core.errors import CorruptError, StoreError
 from jomon.oci.digest import Digest, canonical_json
 from jomon.oci.ports import BuildCachePort, CachedMember, CacheItem, CacheRead
 from jomon.store import atomic
+from jomon.store.paths import CACHE_FILE
 
-FILE_NAME = "cache.sqlite"
 # The format of the tables. To change it: raise it, and convert or drop older files in `_prepare`.
 FORMAT = 1
 _WAIT_SECONDS = 60.0  # longer than another process needs to write 10,000 members
@@ -47,7 +47,7 @@ class BuildCache(BuildCachePort):
     """
 
     def __init__(self, root: Path) -> None:
-        self._path = root / FILE_NAME
+        self._path = root / CACHE_FILE
         with atomic.disk_errors(root, "making the build cache"):
             root.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:

@@ -22,7 +22,7 @@ from jomon.store.format import constants, require_format
 from jomon.store.images import Images
 from jomon.store.indexfile import IndexFile
 from jomon.store.locks import locked
-from jomon.store.paths import Paths, writing
+from jomon.store.paths import CACHE_FILE, TRUST_FILE, Paths, writing
 
 T = TypeVar("T")
 
@@ -166,16 +166,9 @@ def _require_free(paths: Paths) -> None:
     """Refuse to make a store among other files; what an interrupted `create` left is ours."""
     if not paths.root.exists():
         return
-    ours = {
-        "blobs",
-        "run",
-        "trust.json",
-        "cache.sqlite",
-        paths.index.name,
-        paths.backup.name,
-        paths.format.name,
-    }
-    foreign = sorted({path.name for path in paths.root.iterdir()} - ours)
+    ours = {"blobs", "run", paths.index.name, paths.backup.name, paths.format.name, TRUST_FILE}
+    names = {path.name for path in paths.root.iterdir() if not path.name.startswith(CACHE_FILE)}
+    foreign = sorted(names - ours)
     if foreign:
         raise StoreError(
             f"{paths.root} holds other files ({foreign[0]}): choose an empty folder for the store."

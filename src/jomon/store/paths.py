@@ -3,6 +3,7 @@
 oci-layout  index.json  blobs/sha256/<hex>   the OCI image layout, for every tool that reads one
 index.json.bak                               a second copy of the index, written before the first
 jomon.json                                   the format of what jomon adds to the layout
+trust.json  cache.sqlite                     where they are kept here: trusted types, members fitted before
 run/index.lock  run/sweep.lock               locks; run/leases/ running writers; run/tmp/ files being written
 """
 
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from jomon.oci.digest import Digest
 from jomon.store.locks import Lease, leased
+
+CACHE_FILE = "cache.sqlite"
+TRUST_FILE = "trust.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,8 @@ from jomon.oci.entries import format_time, parse_time
 from jomon.oci.ports import TrustListPort
 from jomon.store import atomic
 from jomon.store.locks import locked
-from jomon.store.paths import Paths, writing
+from jomon.store.paths import TRUST_FILE, Paths, writing
 
-FILE_NAME = "trust.json"
 # The format of the file. To change it: raise it, and let `entries` read the older ones.
 FORMAT = 1
 _TYPE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -47,7 +46,7 @@ class TrustList(TrustListPort):
 
     def __init__(self, root: Path) -> None:
         self._paths = Paths(root)
-        self._path = root / FILE_NAME
+        self._path = root / TRUST_FILE
 
     def entries(self) -> tuple[TrustEntry, ...]:
         """All entries by type name; raises `CorruptError` for a damaged file: no trust by mistake."""
