@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,6 +12,8 @@ import pytest
 
 from jomon.core.errors import DataError
 from jomon.data.gold import gold_digest, gold_version, read_gold, require_outcomes, silver_digest
+from jomon.data.state import STATE_KEY, TableState, logged_state
+from jomon.data.tables import LayerTable
 
 Make = Callable[..., Any]
 Rows = Callable[..., pl.DataFrame]
@@ -158,14 +162,19 @@ def test_a_changed_contract_judges_all_of_bronze_again(project: Make, parcels: R
     assert (report.new, report.silver, report.quarantine, report.gold) == (0, 3, 1, 3)
 
 
-def test_a_quarantine_that_someone_took_away_is_written_again(project: Make, parcels: Rows) -> None:
-    import shutil
-
+@pytest.mark.parametrize("taken", [["quarantine"], ["silver"], ["gold"], ["silver", "gold"]])
+def test_a_table_that_someone_took_away_is_written_again(
+    project: Make, parcels: Rows, taken: list[str]
+) -> None:
     made = project().rows(parcels(6, distance=[100.0, 7000.0, 8000.0, 50.0, 1.0, 2.0]))
     first = made.ingest()
-    shutil.rmtree(made.root / "quarantine")
-    again = made.ingest()
-    assert (again.quarantine, again.silver) == (first.quarantine, first.silver) == (2, 4)
+    for name in taken:
+        shutil.rmtree(made.root / name)
+    again = made.rows(parcels(8, distance=[100.0, 7000.0, 8000.0, 50.0, 1.0, 2.0, 3.0, 4.0])).ingest()
+    assert (first.quarantine, first.silver, first.gold) == (2, 4, 4)
+    assert (again.quarantine, again.silver, again.gold) == (2, 6, 6)
+    assert again.by_reason == first.by_reason
+    assert made.table("gold")["parcel"].n_unique() == 6
 
 
 def test_fresh_starts_anew_from_the_source(project: Make, parcels: Rows) -> None:
@@ -356,5 +365,26 @@ def test_reading_gold_before_the_first_ingest_says_what_to_do(project: Make) -> 
 def test_gold_written_for_another_project_file_says_what_to_do(project: Make, parcels: Rows) -> None:
     made = project().rows(parcels(3))
     made.ingest()
-    with pytest.raises(DataError, match=r"Gold has no column 'weight'.*run `jomon ingest`\.$"):
+    with pytest.raises(DataError, match=r"^Gold was written for another project file.*run `jomon ingest`\.$"):
         read_gold(made.root, project(more_numeric=", weight").spec)
+    with pytest.raises(DataError, match=r"^Gold has no column 'distence': did you mean 'distance'\?$"):
+        read_gold(made.root, made.spec, columns=["distence"])
+
+
+def test_tables_of_a_newer_program_ask_for_an_upgrade(tmp_path: Path) -> None:
+    from deltalake import CommitProperties, write_deltalake
+
+    state = json.dumps({**json.loads(TableState("", 1, 1, 1, "b").as_json()), "new": 1})
+    properties = CommitProperties(custom_metadata={STATE_KEY: state})
+    write_deltalake(str(tmp_path / "gold"), pl.DataFrame({"a": [1]}), commit_properties=properties)
+    with pytest.raises(DataError, match=r"written by a newer jomon than this one: upgrade it\.$"):
+        gold_digest(tmp_path)
+
+
+def test_the_state_read_from_the_log_is_that_of_the_table(project: Make, parcels: Rows) -> None:
+    made = project().rows(parcels(3))
+    made.ingest()
+    made.rows(parcels(5)).ingest()
+    for name in ("bronze", "silver", "quarantine", "gold"):
+        assert logged_state(made.root, name) == LayerTable(made.root, name).state
+    assert logged_state(made.root, "nothing") is None

@@ -173,3 +173,4 @@ def test_a_member_outside_its_validity_has_no_row_in_gold_nor_in_prediction(
     north = [n % 3 != 0 for n in range(12)]
     assert gold.has[:, 1].tolist() == [not n or row < 3 for row, n in enumerate(north)]
     np.testing.assert_array_equal(prepare(parcels(12), spec, made.root)[2], gold.has)
+    np.testing.assert_array_equal(read_gold(made.root, spec, columns=["distance"]).has, gold.has)

@@ -1,6 +1,4 @@
-"""From typed rows to what a fleet sees: the one path that gold and prediction share, so that they cannot
-differ.
-"""
+"""From typed rows to what a fleet sees: the one path of gold and prediction, so that they cannot differ."""
 
 from __future__ import annotations
 
@@ -42,8 +40,9 @@ class Assembler:
         self.context = Context(spec)
 
     def assemble(self, frame: pl.DataFrame) -> Assembled:
-        """`frame` holds typed columns, `data.time` in UTC without nulls; lookup features that it lacks are
-        joined.
+        """The table of typed rows: `frame` (n) has `data.time` in UTC without nulls.
+
+        Lookup features that it lacks are joined.
         """
         data = self.spec.data
         time = frame[data.time].to_physical().to_numpy().astype(np.int64)
@@ -64,15 +63,11 @@ class Assembler:
         )
 
     def codes(self, table: Table) -> tuple[Ints, Bools]:
-        """Segment codes (int64, n x S) and whether a row has one and its member is valid then (bool, n x
-        S).
-        """
+        """Segment codes (int64, n x S), and which rows have one whose member is valid then (bool, n x S)."""
         return self.context.codes(table)
 
     def level_codes(self, table: Table) -> dict[str, tuple[Ints, Bools]]:
-        """For each distinct level `segment:<axes>`: segment codes (int64, n) and whether a row has one
-        (bool, n).
-        """
+        """For each distinct level `segment:<axes>`: segment codes (int64, n) and which rows have one."""
         levels = list(dict.fromkeys(stage.level for stage in self.spec.stages))
         found = self.context.segments_at(table, levels)
         return {level_name(level): at.row_codes() for level, at in zip(levels, found, strict=True)}
@@ -96,8 +91,9 @@ def timed_axes(spec: ProjectSpec) -> tuple[str, ...]:
 
 
 def column_of(series: pl.Series) -> Column:
-    """A Polars column as numbers (float64) or categories with sorted values; integers too wide for float64
-    are text.
+    """A Polars column as numbers (float64) or categories with sorted values.
+
+    Integers too wide for float64 are text.
     """
     kind = series.dtype
     if kind.is_float():

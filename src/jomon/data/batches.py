@@ -21,10 +21,9 @@ WRITABLE = (".parquet", ".csv", ".jsonl", ".ndjson")
 
 
 def iter_batches(path: Path | str, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-    """The rows of a file (or glob, or object store URL) in order, at most `rows` at a time; CSV columns are
-    text.
+    """The rows of a file, glob or object store URL in order, at most `rows` at a time.
 
-    Raises `DataError` where the file is not there, of another kind, or broken.
+    CSV columns are text. Raises `DataError` where the file is not there, of another kind, or broken.
     """
     target = str(path)
     if not target.split("?", maxsplit=1)[0].lower().endswith(READABLE):

@@ -82,11 +82,6 @@ def state_of(table: LayerTable) -> TableState | None:
     return TableState("", rows.height, rows.height, content, "found")
 
 
-def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with row numbers from 0, as a first ingest would give them."""
-    return frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
-
-
 def with_new(table: LayerTable, new: Arrivals, since_row: int, fresh: bool = False) -> pl.DataFrame:
     """The rows of the table from `since_row` on and the new ones after them, as the table will have them."""
     before = None if fresh else state_of(table)

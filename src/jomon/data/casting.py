@@ -20,9 +20,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class Cast:
-    """How one column becomes typed: `typed` maps the raw expression, giving null where a value is not
-    `what`.
-    """
+    """How one column becomes typed: `typed` maps it, giving null where a value is not `what`."""
 
     raw: pl.DataType
     kind: pl.DataType

@@ -1,5 +1,4 @@
-"""Digests of rows: 128 bits of a row's content that stay the same across versions, machines and column
-orders.
+"""Digests of rows: 128 bits of content, the same in every version, machine and order of columns.
 
 A row is seen again when its digest is known. Numbers count by value (7 and 7.0 are equal, so an integer
 column that turns into floats when a null arrives changes nothing); text by its bytes; a null adds nothing,
@@ -119,9 +118,7 @@ def _text(column: pl.Series) -> pl.Series:
 
 
 def _text_words(column: pl.Series) -> tuple[Words, Words]:
-    """Text that is the plain writing of a number counts as that number: a column may turn from one into the
-    other.
-    """
+    """Text that is the plain writing of a number counts as it: columns turn from one into the other."""
     distinct = column.drop_nulls().unique()
     joined = b"".join(blake2b(text.encode(), digest_size=16).digest() for text in distinct.to_list())
     words = np.frombuffer(joined, np.uint64).reshape(-1, 2).copy()
@@ -152,9 +149,7 @@ def _copies(first: Words, second: Words) -> Words | None:
 
 
 def _mix(words: Words) -> Words:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit of the input moves every bit
-    out.
-    """
+    """The finaliser of SplitMix64 (Steele, Lea, Flood, 2014): every bit in moves every bit out."""
     with np.errstate(over="ignore"):
         words = words + _FRACTION
         words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

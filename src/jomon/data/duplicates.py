@@ -20,10 +20,10 @@ _TOLD, _WINNER, _FIRST, _NEW, _STATUS = (
 
 @dataclass(frozen=True)
 class Settled:
-    """`kept` are new rows that silver takes; `replaced` row numbers (old or new) that later rows took the
-    place of.
+    """What becomes of rows with a key.
 
-    `duplicates` are new rows that silver does not take: their row number and a sentence each.
+    `kept` are new rows that silver takes, `replaced` the numbers of rows (old or new) that later rows took
+    the place of, `duplicates` new rows that silver does not take: their number and a sentence each.
     """
 
     kept: pl.DataFrame

@@ -58,9 +58,7 @@ def _load(project_dir: Path, path: Path) -> ModuleType:
 
 @contextmanager
 def project_imports(project_dir: Path) -> Iterator[None]:
-    """Inside, modules of `project_dir` can import each other by their plain names; after it, no trace is
-    left.
-    """
+    """Inside, modules of `project_dir` import each other by plain names; after it, no trace is left."""
     folder = str(project_dir.resolve())
     own = {p.stem for p in project_dir.glob("*.py")} | {
         p.parent.name for p in project_dir.glob("*/__init__.py")

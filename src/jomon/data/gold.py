@@ -1,10 +1,8 @@
-"""Gold: features, segments, targets, and when each target could be known; written once, read often and
-fast.
-"""
+"""Gold: features, segments, targets and when each was known; written once, read often and fast."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,17 +14,19 @@ from jomon.core.calendar import calendar_columns
 from jomon.core.errors import DataError
 from jomon.core.rows import GoldRows
 from jomon.core.spec import ProjectSpec
-from jomon.core.table import Column, Ints, Table
+from jomon.core.table import Ints, Table
 from jomon.data.assemble import (
     AXIS,
     Assembled,
     Assembler,
+    Bools,
     axis_columns,
     column_of,
     level_name,
     series_of,
     timed_axes,
 )
+from jomon.data.sources import near
 from jomon.data.tables import ROW, LayerTable
 from jomon.oci.digest import Digest
 
@@ -37,33 +37,28 @@ TARGET, KNOWN_AT = "target", "known_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def gold_recipe(spec: ProjectSpec, silver_recipe: str, lookups: dict[str, str]) -> str:
-    """The digest of all that decides gold besides silver's rows: features, axes, levels, lookups and their
-    content.
-    """
+def project_rules(spec: ProjectSpec) -> str:
+    """The digest of the parts of a project file that decide what the columns of gold hold."""
     document = spec.canonical()
-    return str(
-        Digest.of_json(
-            {
-                "format": FORMAT,
-                "silver": silver_recipe,
-                "features": document["data"]["features"],
-                "target": document["data"]["target"],
-                "timezone": document["data"]["timezone"],
-                "axes": document["axes"],
-                "lookups": document["lookups"],
-                "content": lookups,
-                "levels": sorted(stage.name for stage in spec.stages),
-                "holidays": version("holidays") if spec.axes.occasion is not None else None,
-            }
-        )
-    )
+    data = {name: value for name, value in document["data"].items() if name != "source"}
+    lookups = {
+        name: {part: value for part, value in lookup.items() if part != "source"}
+        for name, lookup in document["lookups"].items()
+    }
+    rules = {"format": FORMAT, "data": data, "axes": document["axes"], "lookups": lookups}
+    return str(Digest.of_json(rules))
+
+
+def gold_recipe(spec: ProjectSpec, silver_recipe: str, contents: Mapping[str, str]) -> str:
+    """The digest of all that decides gold besides silver's rows; `contents` are the lookups' digests."""
+    # The library that knows the holidays may learn of new ones.
+    holidays = version("holidays") if spec.axes.occasion is not None else None
+    levels = sorted({stage.name for stage in spec.stages})
+    return str(Digest.of_json([project_rules(spec), levels, silver_recipe, dict(contents), holidays]))
 
 
 def gold_frame(silver: pl.DataFrame, made: Assembled, assembler: Assembler) -> pl.DataFrame:
-    """The gold rows of `silver` rows (n, in the same order): key, time, target, known_at, features, axes,
-    segments.
-    """
+    """The gold rows of `silver` rows (n, in the same order), with the columns of `made`."""
     spec = assembler.spec
     data = spec.data
     after = pl.duration(microseconds=round(data.target.known_after.total_seconds() * 1e6))
@@ -90,9 +85,7 @@ def gold_frame(silver: pl.DataFrame, made: Assembled, assembler: Assembler) -> p
 
 
 def gold_columns(spec: ProjectSpec) -> tuple[str, ...]:
-    """The feature and axis columns of gold, in order: numeric, categorical, plain axes, calendar, timed
-    axes.
-    """
+    """The feature and axis columns of gold: numeric, categorical, plain axes, calendar, timed axes."""
     features = spec.data.features
     names = (
         *features.columns,
@@ -120,35 +113,43 @@ def read_gold(
     lazy = table.scan()
     names = tuple(gold_columns(spec) if columns is None else columns)
     levels = [level_name(stage.level) for stage in spec.stages]
-    time, keys = spec.data.time, list(spec.data.key)
-    have = lazy.collect_schema().names()
-    for name in (*names, *levels, *keys, time):
-        if name not in have:
-            raise DataError(
-                f"Gold has no column {name!r}: the project file has changed since, run `jomon ingest`."
-            )
-    wanted = dict.fromkeys((time, TARGET, KNOWN_AT, *keys, *names, *levels))
+    _refuse_other(table, spec, names, lazy.collect_schema().names())
+    # Periods of validity are told by the axes, which the caller may not have asked for.
+    axes = axis_columns(spec) if any(stage.valid for stage in spec.stages) else ()
+    order = list(dict.fromkeys((spec.data.time, *spec.data.key)))
     for bound, keep in ((since, pl.Expr.ge), (before, pl.Expr.lt)):
         if bound is not None:
-            lazy = lazy.filter(keep(pl.col(time), _instant(bound)))
+            lazy = lazy.filter(keep(pl.col(spec.data.time), _instant(bound)))
+    wanted = dict.fromkeys((*order, TARGET, KNOWN_AT, *names, *axes, *levels))
     frame = lazy.select(*wanted).collect()
-    order = dict.fromkeys((time, *keys))
-    if not frame.select(pl.struct(*order).alias("k"))["k"].is_sorted():
-        frame = frame.sort(list(order), maintain_order=True)
-    return _rows(frame, spec, names, levels)
+    if not frame.select(pl.struct(order).alias("order"))["order"].is_sorted():
+        frame = frame.sort(order, maintain_order=True)
+    table_of = {name: column_of(frame[name]) for name in dict.fromkeys((*names, *axes))}
+    rows = Table(_micros(frame[spec.data.time]), table_of)
+    codes, has = _codes(frame, levels)
+    if axes or any(stage.valid for stage in spec.stages):
+        has = Assembler(spec, {}).codes(rows)[1]
+    kept = Table(rows.time, {name: table_of[name] for name in names})
+    return GoldRows(kept, frame[TARGET].to_numpy().astype(np.float64), _micros(frame[KNOWN_AT]), codes, has)
 
 
-def _rows(frame: pl.DataFrame, spec: ProjectSpec, names: Sequence[str], levels: Sequence[str]) -> GoldRows:
-    columns: dict[str, Column] = {name: column_of(frame[name]) for name in names}
-    table = Table(_micros(frame[spec.data.time]), columns)
+def _refuse_other(table: LayerTable, spec: ProjectSpec, names: Sequence[str], have: Sequence[str]) -> None:
+    """Raises `DataError` where gold is not what `spec` declares, or lacks a column that is asked for."""
+    other = table.state is not None and table.state.counts.get("rules") != project_rules(spec)
+    if other or not {level_name(stage.level) for stage in spec.stages} <= set(have):
+        raise DataError("Gold was written for another project file than this one: run `jomon ingest`.")
+    for name in names:
+        if name not in have:
+            raise DataError(f"Gold has no column {name!r}: {near(name, have)}")
+
+
+def _codes(frame: pl.DataFrame, levels: Sequence[str]) -> tuple[Ints, Bools]:
     codes = np.zeros((len(frame), len(levels)), np.int64)
     has = np.zeros((len(frame), len(levels)), np.bool_)
     for at, name in enumerate(levels):
         codes[:, at] = frame[name].fill_null(0).to_numpy()
         has[:, at] = frame[name].is_not_null().to_numpy()
-    if any(stage.valid for stage in spec.stages):
-        has = Assembler(spec, {}).codes(table)[1]
-    return GoldRows(table, frame[TARGET].to_numpy().astype(np.float64), _micros(frame[KNOWN_AT]), codes, has)
+    return codes, has
 
 
 def _micros(column: pl.Series) -> Ints:
@@ -162,17 +163,13 @@ def _instant(bound: int | datetime) -> pl.Expr:
 
 
 def silver_digest(root: Path | str) -> Digest | None:
-    """The digest of what silver holds, as the last ingest recorded it (no row is read); None before the
-    first one.
-    """
+    """The digest of what silver holds, as the last ingest recorded it; no row is read. None before it."""
     state = LayerTable(root, "silver").state
     return None if state is None else state.digest
 
 
 def gold_digest(root: Path | str) -> Digest | None:
-    """The digest of what gold holds, as the last ingest recorded it (no row is read); None before the first
-    one.
-    """
+    """The digest of what gold holds, as the last ingest recorded it; no row is read. None before it."""
     state = LayerTable(root, GOLD).state
     return None if state is None else state.digest
 
@@ -183,9 +180,7 @@ def gold_version(root: Path | str) -> int:
 
 
 def require_outcomes(rows: GoldRows, spec: ProjectSpec) -> None:
-    """Raises `DataError` where there is nothing to learn from: no outcome at all, or a binary target of one
-    class.
-    """
+    """Raises `DataError` where nothing can be learnt: no outcome at all, or a binary one of one class."""
     known = rows.target[rows.known]
     column = spec.data.target.column
     if not len(known):

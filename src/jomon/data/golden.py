@@ -1,6 +1,4 @@
-"""Writing gold: silver rows with lookups joined, features, segments and the time at which each outcome is
-known.
-"""
+"""Writing gold: silver rows with lookups, features, segments and when each outcome is known."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import polars as pl
 from jomon.core.spec import ProjectSpec
 from jomon.data.assemble import Assembler, axis_columns, level_name
 from jomon.data.digests import content_digests, set_digest, united
-from jomon.data.gold import GOLD, gold_frame, gold_recipe
+from jomon.data.gold import GOLD, gold_frame, gold_recipe, project_rules
 from jomon.data.lookups import LookupTable
 from jomon.data.state import TableState
 from jomon.data.tables import ROW, LayerTable
@@ -35,11 +33,9 @@ class Golden:
         self.contents = contents
 
     def update(self, silver: LayerTable, ingest: str, fresh: bool = False) -> dict[str, int] | None:
-        """Append the silver rows that gold lacks, or write it anew where rules, lookups or old rows have
-        changed.
+        """Append the silver rows that gold lacks, or write it anew where rules, lookups or old rows changed.
 
-        Returns for each lookup the rows written for which it had nothing; None where nothing had to be
-        written.
+        Returns for each lookup the rows written for which it had nothing; None where nothing was written.
         """
         assert silver.state is not None
         follows, through = silver.state.base, silver.state.through
@@ -63,6 +59,7 @@ class Golden:
                 taken |= mask
             frame = frame.filter(~pl.Series(taken))
         counts = {
+            "rules": project_rules(self.spec),
             "held": _added(before, "held", held),
             "outside": _added(before, "outside", self._outside(frame)),
             "empty": _added(before, "empty", {name: frame[name].count() for name in axis_columns(self.spec)}),

@@ -33,9 +33,7 @@ Progress = Callable[[str], None]
 
 
 def tables_root(project_dir: Path | str, root: Path | str | None = None) -> Path | str:
-    """Where the tables of a project are: `root` (a folder or an object store URL), else `.jomon/tables` in
-    it.
-    """
+    """Where the tables of a project are: `root` (a folder or URL), else `.jomon/tables` in it."""
     return Path(project_dir) / TABLES if root is None else root
 
 

@@ -32,9 +32,7 @@ _US = 1_000_000
 
 @dataclass(frozen=True)
 class LookupTable:
-    """The usable rows of one lookup, ready to be searched; `checked` tells which rows could not be used and
-    why.
-    """
+    """The usable rows of one lookup, ready to be searched; `checked` tells of the others."""
 
     name: str
     spec: LookupSpec
@@ -46,9 +44,7 @@ class LookupTable:
 
     @classmethod
     def build(cls, name: str, came: pl.DataFrame, spec: ProjectSpec) -> LookupTable:
-        """From rows as they came (with row numbers); raises `DataError` as `duplicates` and the columns
-        demand.
-        """
+        """From rows as they came, with row numbers; raises `DataError` for columns and for duplicates."""
         lookup = spec.lookups[name]
         key = lookup.key(spec.data.time)
         contract = Contract(spec, kept=(ROW,))
@@ -67,9 +63,7 @@ class LookupTable:
         return cls(name, lookup, key.columns, key.time_part, rows.sort(by), checked, contract.local)
 
     def find(self, frame: pl.DataFrame, time_us: Ints) -> NDArray[np.int64]:
-        """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known then; -1 for
-        none.
-        """
+        """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known, or -1."""
         if not self.rows.height:
             return np.full(frame.height, -1, np.int64)
         left = frame.select(_key_text(frame, self.columns)).with_columns(pl.Series(_MOMENT, time_us))
@@ -107,8 +101,9 @@ class LookupTable:
 
 @dataclass(frozen=True)
 class Joined:
-    """Rows with the lookups' features; `missing` counts by lookup, `held` marks rows whose lookup demands a
-    value.
+    """Rows with the lookups' features.
+
+    `missing` counts rows without a value by lookup, `held` marks them (n) where the lookup demands one.
     """
 
     frame: pl.DataFrame
@@ -151,8 +146,7 @@ def join_lookups(
 
 
 def slots(time_us: Ints, part: TimePart, local: LocalTime) -> Ints:
-    """Which slot of a lookup an instant belongs to (n): the instant its local hour began, its local day, or
-    itself.
+    """Which slot of a lookup an instant belongs to (n): the start of its local hour, its day, or itself.
 
     A repeated hour is two slots, as it is two hours.
     """
@@ -173,9 +167,7 @@ def _key_text(frame: pl.DataFrame, columns: Sequence[str]) -> list[pl.Series]:
 
 
 def _single(rows: pl.DataFrame, name: str, lookup: LookupSpec, part: TimePart | None) -> pl.DataFrame:
-    """One row per key and slot by the declared treatment; `last` keeps every moment, the latest known one
-    is found.
-    """
+    """One row per key and slot as declared; `last` keeps every moment, and the latest known is found."""
     slot = [*_on(lookup_columns(rows)), *([_SLOT] if part is not None else [])]
     if lookup.duplicates == "error":
         twice = (

@@ -23,9 +23,7 @@ LOOKUP = "lookup_"
 
 
 def open_lookups(root: Path | str, spec: ProjectSpec) -> dict[str, LookupTable]:
-    """The lookup tables that the last ingest left under `root`, ready to be searched; those not there are
-    left out.
-    """
+    """The lookup tables under `root` as the last ingest left them; those not there are left out."""
     found = {}
     for name in spec.lookups:
         table = LayerTable(root, LOOKUP + name)
@@ -44,8 +42,7 @@ class Preparer:
         self.contract = Contract(spec)
 
     def prepare(self, frame: pl.DataFrame, first_row: int = 0) -> tuple[Table, Ints, NDArray[np.bool_]]:
-        """Features and axes of raw rows (n), their segment codes (int64, n x S) and whether they have one
-        (bool).
+        """Features and axes of raw rows (n), segment codes (int64, n x S), and which rows have one (bool).
 
         Lookup features that are absent are joined, those that are there are taken. Ranges of the contract
         are not applied: a model may be asked about a row that would not be learnt from. Raises
@@ -105,8 +102,9 @@ class Preparer:
 def prepare(
     frame: pl.DataFrame, spec: ProjectSpec, lookups_root: Path | str | None
 ) -> tuple[Table, Ints, NDArray[np.bool_]]:
-    """One batch of raw rows made ready, with the lookup tables under `lookups_root`; see
-    `Preparer.prepare`.
+    """One batch of raw rows made ready, with the lookup tables of `lookups_root`.
+
+    See `Preparer.prepare` for what it returns and refuses.
     """
     lookups = {} if lookups_root is None else open_lookups(lookups_root, spec)
     return Preparer(spec, lookups).prepare(frame)

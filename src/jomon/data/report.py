@@ -20,9 +20,7 @@ class TableReport:
 
 @dataclass(frozen=True)
 class LookupReport:
-    """One lookup: rows of its source, rows already known, rows new, rows of the table, rows that cannot be
-    used.
-    """
+    """One lookup: rows of its source, of these seen before and new, rows of its table, unusable ones."""
 
     source: int
     seen: int
@@ -65,9 +63,7 @@ class IngestReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def check(self) -> IngestReport:
-        """Itself; raises `DataError` where the sums do not agree, which means that a table was changed by
-        hand.
-        """
+        """Itself; raises `DataError` where the sums do not agree: a table was changed by hand."""
         sums = [
             ("source", self.source, "seen + new", self.seen + self.new),
             (

@@ -1,6 +1,4 @@
-"""Silver and quarantine: every bronze row in exactly one of them, or counted as giving way to another of
-its key.
-"""
+"""Silver and quarantine: every bronze row in one of them, or counted as giving way to another."""
 
 from __future__ import annotations
 
@@ -54,8 +52,9 @@ class SilverWriter:
         self.quarantine = LayerTable(root, "quarantine")
 
     def judge(self, bronze: LayerTable, new: Arrivals) -> Judged:
-        """Check all bronze rows that silver or quarantine has not taken account of, and the new ones;
-        writes nothing.
+        """Check bronze rows that silver or quarantine has not taken account of, and the new ones.
+
+        Nothing is written.
         """
         kinds = {**({} if self.fresh else bronze.columns), **new.rows.schema, **new.retype}
         recipe = self._recipe(kinds)

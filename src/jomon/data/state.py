@@ -1,13 +1,14 @@
-"""What a table holds, as its last commit says; read here from the log itself, so that no data frame library loads."""
+"""What a table holds, as its last commit says; read from the log, so that no data frame library loads."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from jomon.core.errors import DataError
 from jomon.oci.digest import Digest
 
 STATE_KEY = "jomon"
@@ -37,8 +38,10 @@ class TableState:
 
     @classmethod
     def from_json(cls, text: str) -> TableState:
-        """The inverse of `as_json`."""
+        """The inverse of `as_json`; raises `DataError` for a state that a newer jomon wrote."""
         document = json.loads(text)
+        if not set(document) <= {entry.name for entry in fields(cls)}:
+            raise DataError("The tables were written by a newer jomon than this one: upgrade it.")
         return cls(**{**document, "content": int(document["content"], 16)})
 
     @property
@@ -50,7 +53,7 @@ class TableState:
 def logged_state(root: Path | str, name: str) -> TableState | None:
     """The state of the local table `name` under the folder `root`, from its newest commits.
 
-    None where the log does not tell it: there is no table, it is in an object store, or its log was compacted.
+    None where the log does not tell: no table is there, it is in an object store, or its log was compacted.
     """
     if "://" in str(root):
         return None

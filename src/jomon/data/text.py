@@ -8,9 +8,7 @@ _WHOLE = 1e15  # below this a whole float has one plain writing; above it the ex
 
 
 def text_of(column: pl.Series) -> pl.Series:
-    """Values as text: whole numbers without `.0`, truth values as true and false, times in ISO form; nulls
-    stay.
-    """
+    """Values as text: whole numbers without `.0`, true and false, times in ISO form; nulls stay."""
     kind = column.dtype
     if kind == pl.String:
         return column

@@ -38,8 +38,8 @@ assert [r.value for r in WallReason] == [0, 1, 2, 3]
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """`utc` (int64 microseconds since 1970-01-01 UTC, n; 0 where there is a problem) and `problem` (int8,
-    n).
+    """Instants and problems: `utc` (int64 microseconds since 1970-01-01 UTC, n; 0 where there is a problem)
+    and `problem` (int8, n).
     """
 
     utc: Ints
