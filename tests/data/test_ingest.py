@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from jomon.core.errors import DataError
+from jomon.core.spec import SeasonAxis
 from jomon.data.gold import gold_digest, gold_version, read_gold, require_outcomes, silver_digest
 from jomon.data.state import STATE_KEY, TableState, logged_state
 from jomon.data.tables import LayerTable
@@ -365,10 +366,27 @@ def test_reading_gold_before_the_first_ingest_says_what_to_do(project: Make) -> 
 def test_gold_written_for_another_project_file_says_what_to_do(project: Make, parcels: Rows) -> None:
     made = project().rows(parcels(3))
     made.ingest()
-    with pytest.raises(DataError, match=r"^Gold was written for another project file.*run `jomon ingest`\.$"):
+    elsewhere = made.spec.model_copy(
+        update={"axes": made.spec.axes.model_copy(update={"season": SeasonAxis(hemisphere="south")})}
+    )
+    with pytest.raises(
+        DataError, match=r"^Gold was written with another axes\.season .*run `jomon ingest`\.$"
+    ):
+        read_gold(made.root, elsewhere)
+    with pytest.raises(DataError, match=r"^Gold has no column 'weight': "):
         read_gold(made.root, project(more_numeric=", weight").spec)
     with pytest.raises(DataError, match=r"^Gold has no column 'distence': did you mean 'distance'\?$"):
         read_gold(made.root, made.spec, columns=["distence"])
+
+
+def test_an_older_project_file_with_fewer_features_reads_the_gold_of_a_newer_one(
+    project: Make, parcels: Rows
+) -> None:
+    older = project().spec
+    made = project(more_numeric=", weight").rows(parcels(3).with_columns(weight=1.0))
+    made.ingest()
+    assert "weight" not in read_gold(made.root, older).table.columns
+    assert len(read_gold(made.root, older)) == 3
 
 
 def test_tables_of_a_newer_program_ask_for_an_upgrade(tmp_path: Path) -> None:

@@ -37,24 +37,29 @@ TARGET, KNOWN_AT = "target", "known_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def project_rules(spec: ProjectSpec) -> str:
-    """The digest of the parts of a project file that decide what the columns of gold hold."""
+def meanings(spec: ProjectSpec) -> dict[str, str]:
+    """What decides the meaning of gold's columns, by its place in the project file, each as a digest.
+
+    A reader with another project file (an older image, say) may read gold where these agree; it may have
+    fewer features, other levels or another contract.
+    """
     document = spec.canonical()
-    data = {name: value for name, value in document["data"].items() if name != "source"}
-    lookups = {
-        name: {part: value for part, value in lookup.items() if part != "source"}
-        for name, lookup in document["lookups"].items()
-    }
-    rules = {"format": FORMAT, "data": data, "axes": document["axes"], "lookups": lookups}
-    return str(Digest.of_json(rules))
+    data = document["data"]
+    parts = {f"data.{name}": data[name] for name in ("time", "timezone", "daylight_saving", "key", "target")}
+    parts |= {f"axes.{name}": axis for name, axis in document["axes"].items() if axis is not None}
+    for name, lookup in document["lookups"].items():
+        parts[f"lookups.{name}"] = {**lookup, "source": None, "features": None}
+    return {place: str(Digest.of_json(part)) for place, part in parts.items()}
 
 
 def gold_recipe(spec: ProjectSpec, silver_recipe: str, contents: Mapping[str, str]) -> str:
     """The digest of all that decides gold besides silver's rows; `contents` are the lookups' digests."""
+    document = spec.canonical()
     # The library that knows the holidays may learn of new ones.
     holidays = version("holidays") if spec.axes.occasion is not None else None
     levels = sorted({stage.name for stage in spec.stages})
-    return str(Digest.of_json([project_rules(spec), levels, silver_recipe, dict(contents), holidays]))
+    own = [FORMAT, document["data"]["features"], meanings(spec), document["lookups"], levels]
+    return str(Digest.of_json([own, silver_recipe, dict(contents), holidays]))
 
 
 def gold_frame(silver: pl.DataFrame, made: Assembled, assembler: Assembler) -> pl.DataFrame:
@@ -135,9 +140,11 @@ def read_gold(
 
 def _refuse_other(table: LayerTable, spec: ProjectSpec, names: Sequence[str], have: Sequence[str]) -> None:
     """Raises `DataError` where gold is not what `spec` declares, or lacks a column that is asked for."""
-    other = table.state is not None and table.state.counts.get("rules") != project_rules(spec)
-    if other or not {level_name(stage.level) for stage in spec.stages} <= set(have):
-        raise DataError("Gold was written for another project file than this one: run `jomon ingest`.")
+    written = table.state.counts.get("meanings", {}) if table.state is not None else meanings(spec)
+    other = [place for place, digest in meanings(spec).items() if written.get(place) != digest]
+    other += [f"the level {stage.level}" for stage in spec.stages if level_name(stage.level) not in have]
+    if other:
+        raise DataError(f"Gold was written with another {other[0]} than is asked for: run `jomon ingest`.")
     for name in names:
         if name not in have:
             raise DataError(f"Gold has no column {name!r}: {near(name, have)}")

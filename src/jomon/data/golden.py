@@ -11,7 +11,7 @@ import polars as pl
 from jomon.core.spec import ProjectSpec
 from jomon.data.assemble import Assembler, axis_columns, level_name
 from jomon.data.digests import content_digests, set_digest, united
-from jomon.data.gold import GOLD, gold_frame, gold_recipe, project_rules
+from jomon.data.gold import GOLD, gold_frame, gold_recipe, meanings
 from jomon.data.lookups import LookupTable
 from jomon.data.state import TableState
 from jomon.data.tables import ROW, LayerTable
@@ -59,7 +59,7 @@ class Golden:
                 taken |= mask
             frame = frame.filter(~pl.Series(taken))
         counts = {
-            "rules": project_rules(self.spec),
+            "meanings": meanings(self.spec),
             "held": _added(before, "held", held),
             "outside": _added(before, "outside", self._outside(frame)),
             "empty": _added(before, "empty", {name: frame[name].count() for name in axis_columns(self.spec)}),
