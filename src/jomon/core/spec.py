@@ -209,7 +209,7 @@ class Validity(Model):
 
 
 def _default_min_rows(stage: dict[str, Any]) -> int:
-    return MIN_ROWS if stage.get("level") else 0
+    return MIN_ROWS if stage.get("level") and stage.get("estimator") != "none" else 0
 
 
 class StageSpec(Model):

@@ -29,6 +29,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "slope_rows": (0.0, 1000.0),
     "carry": (0.0, 1.0),
 }
+CAUTION = 1.0  # standard errors by which a setting must beat the one it replaces
 _ROUNDS = 2  # of going through the settings one by one; a third changes nothing on any data set tried
 
 
@@ -134,6 +135,10 @@ class Stretch:
 class Chooser:
     """Finds the settings whose one-day-ahead answers lose least, block after block, running each candidate once.
 
+    A setting leaves its default only for an improvement of more than `CAUTION` standard errors, taken over weeks: what a
+    few stormy weeks would choose is seldom what the next ones need. The rule is the one-standard-error rule of Breiman,
+    Friedman, Olshen and Stone (1984), "Classification and regression trees", section 3.4.3.
+
     `block` int16[n] of each row and `counted` bool[n]: the rows whose loss counts; `half_life` in days fixes that one.
     """
 
@@ -150,14 +155,14 @@ class Chooser:
         if not scale:
             self._grid["slope_rows"] = (0.0,)
         self._half_life = half_life
+        cell = (stretch.serve_day[counted].astype(np.int64) // 7) * 1000 + block[counted]
+        cells, self._cell = np.unique(cell, return_inverse=True)
+        self._cell_block = cells % 1000
         self._seen: dict[FastParams, Floats] = {}
-        self._without = self._by_block(stretch.served)
+        self._without = self._by_cell(stretch.served)
 
     def choose(self, before_block: int) -> FastParams | None:
-        """The best settings by the rows of the blocks before `before_block`; None where having no fast part is best.
-
-        Goes through the settings one by one, in a fixed order, from those found so far.
-        """
+        """The settings by the rows of the blocks before `before_block`; None where having no fast part loses less."""
         rows = self._counted & (self._block < before_block)
         if not rows.any():
             return None
@@ -165,24 +170,37 @@ class Chooser:
         _, curvature = self._stretch.link.derivatives(entering, self._stretch.y[rows])
         start = FastParams(center=_rounded(np.mean(entering)), unit=_rounded(np.mean(curvature)))
         params = start if self._half_life is None else replace(start, half_life=self._half_life)
+        cells = self._cell_block < before_block
 
-        def loss(candidate: FastParams) -> float:
+        def losses(candidate: FastParams) -> Floats:
             if candidate not in self._seen:
-                self._seen[candidate] = self._by_block(self._stretch.run(candidate)[0])
-            return float(np.sum(self._seen[candidate][:before_block]))
+                self._seen[candidate] = self._by_cell(self._stretch.run(candidate)[0])
+            return self._seen[candidate][cells]
 
         for _ in range(_ROUNDS):
             last = params
             for name, values in self._grid.items():
-                params = min((replace(params, **{name: value}) for value in values), key=loss)
+                best = min((replace(params, **{name: v}) for v in values), key=lambda c: float(losses(c).sum()))
+                if _clearly_less(losses(best) - losses(params)):
+                    params = best
             if params == last:
                 break
-        return params if loss(params) < float(np.sum(self._without[:before_block])) else None
+        return params if float(losses(params).sum()) < float(self._without[cells].sum()) else None
 
-    def _by_block(self, served: Served) -> Floats:
+    def _by_cell(self, served: Served) -> Floats:
+        """Summed loss in each week of each block."""
         rows = self._counted
         losses = self._stretch.link.losses(served.answer[rows], self._stretch.y[rows])
-        return np.bincount(self._block[rows], losses)
+        return np.bincount(self._cell, losses)
+
+
+def _clearly_less(difference: Floats) -> bool:
+    """Whether the sum of `difference` float64[weeks] is below zero by more than `CAUTION` standard errors."""
+    m = len(difference)
+    if m < 2:
+        return False
+    error = float(np.sqrt(m * np.var(difference, ddof=1)))
+    return float(difference.sum()) < -CAUTION * error
 
 
 def _rounded(value: np.floating[Any]) -> float:

@@ -20,6 +20,7 @@ from jomon.stats.estimate import Estimate
 from jomon.stats.noninferiority import decide
 from jomon.stats.pooling import pool
 from jomon.stats.quantiles import normal_quantile
+from jomon.stats.shared_error import shared_variance
 
 STAGE_MARGIN = 0.005  # share of the loss by which a stage may be worse and still count as not worse
 MEMBER_MARGIN = 0.01  # the same for a member, against the loss on its stage's rows
@@ -74,7 +75,8 @@ def judge(
     difference = paired_difference(after, before, day, seed=seed, level=1.0 - 2.0 * ALPHA)
     verdict, reason = _stage_verdict(keep, difference, loss)
     means = block_means(after - before, segment, day, segments)
-    pooled = pool(means.mean, means.variance, means.blocks, means.rows)
+    shared = shared_variance(after - before, day, means, seed)
+    pooled = pool(means.mean, means.variance, means.blocks, means.rows, shared=shared)
     decision = decide(
         pooled.mean, pooled.sd, MEMBER_MARGIN * loss, ALPHA, "better" if keep == "better" else "not_worse"
     )

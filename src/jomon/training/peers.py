@@ -7,11 +7,12 @@ segment columns and the season included. Fits go through the same processes and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from jomon.core.segments import Segment
 from jomon.core.spec import StageSpec
 from jomon.core.table import Floats
 from jomon.oci.ports import BuildCachePort
@@ -36,6 +37,9 @@ LOCAL_SPACE: dict[str, tuple[Any, ...]] = {
     "lambda_l2": (0.0, 1.0, 10.0),
 }
 LOCAL_MIN_ROWS = 200
+RECENT_DAYS = 730  # of the trial that forgets: two years, so that every season is there twice
+LONG_DAYS = 1095  # data at least this long get such a trial
+_HISTORY = "history_days"
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,23 @@ class PeerStudy:
     project_dir: str | None = None
 
 
-def trial_params(declared: Mapping[str, Any], space: Mapping[str, Sequence[Any]], trials: int, seed: int) -> list[dict[str, Any]]:
-    """`trials` sets of parameters: the declared ones first, then seeded random draws from `space` without repeats."""
+def trial_params(
+    declared: Mapping[str, Any], space: Mapping[str, Sequence[Any]], trials: int, seed: int, days: int
+) -> list[dict[str, Any]]:
+    """`trials` sets of parameters for data of so many `days`.
+
+    First the declared ones; on long data next the same on recent rows alone, which is what people do when the world
+    moves; then seeded random draws from `space` without repeats.
+    """
     rng = np.random.default_rng(seed)
     out: list[dict[str, Any]] = [dict(declared)]
+    if days >= LONG_DAYS and trials > 1:
+        out.append({**declared, _HISTORY: RECENT_DAYS})
     most = int(np.prod([len(v) for v in space.values()]))
     while len(out) < min(trials, most):
         drawn = {name: values[int(rng.integers(len(values)))] for name, values in space.items()}
+        if days >= LONG_DAYS and rng.integers(2):
+            drawn[_HISTORY] = RECENT_DAYS
         if drawn not in out:
             out.append(drawn)
     return out
@@ -92,7 +106,8 @@ class PeerLab:
     ) -> None:
         self.study, self._cache, self._make, self._advance = study, cache, make, advance
         n = len(study.y)
-        self._root = StageRows(np.zeros(n, np.int32), (_root_segment(),), np.arange(n), np.array([0, n], np.int64))
+        self._days = int(study.end_day - study.serve_day[0])
+        self._root = StageRows(np.zeros(n, np.int32), (Segment(),), np.arange(n), np.array([0, n], np.int64))
 
     def run(self) -> dict[str, Peer]:
         """`global_kept`, `global_retrained` and `local`."""
@@ -114,7 +129,7 @@ class PeerLab:
         seconds, fits = 0.0, 0
         _, tuning_global, _ = self._global_tuning
         for level in s.levels:
-            trials = trial_params({}, LOCAL_SPACE, s.trials, s.seed + 1)
+            trials = trial_params({}, LOCAL_SPACE, s.trials, s.seed + 1, self._days)
             for params in trials:
                 fit = self._margins(pool, level, params, (s.tune_day, s.end_day))
                 seconds, fits = seconds + fit.seconds, fits + sum(m.fit is not None for m in fit.members)
@@ -145,7 +160,7 @@ class PeerLab:
         at = (s.serve_day >= s.tune_day) & (s.serve_day < s.end_day)
         best: tuple[float, dict[str, Any], Floats] | None = None
         seconds = 0.0
-        trials = trial_params(declared, space, s.trials, s.seed)
+        trials = trial_params(declared, space, s.trials, s.seed, self._days)
         for params in trials:
             fit = self._margins(pool, level, params, (s.tune_day, s.end_day))
             seconds += fit.seconds
@@ -161,15 +176,15 @@ class PeerLab:
     ) -> StageFit:
         """Margins on every block that begins at one of `edges` but the last, by models fitted on what came before."""
         s = self.study
-        use = (s.serve_day < edges[-1])
         stage_rows = self._root if not level else s.levels[level]
         first = int(s.serve_day[0])
         all_edges = np.array([first, *edges], np.int32)
         rows = TrainingRows(s.X, s.y, s.serve_day, s.learn_day, all_edges, (stage_rows,))
-        del use
-        spec = replace_stage(s.root, level)
+        spec = _stage_at(s.root, level)
         with Scratch.open(rows, s.design, s.link, s.project_dir, s.seed) as scratch:
-            stage = SlowStage(0, spec, None, 0, params=params, keep_member=False)
+            given = {name: value for name, value in params.items() if name != _HISTORY}
+            history = int(params.get(_HISTORY, 0))
+            stage = SlowStage(0, spec, None, 0, params=given, keep_member=False, history_days=history)
 
             def told(fitted: int, cached: int) -> None:
                 self._advance(fitted + cached)
@@ -177,7 +192,7 @@ class PeerLab:
             return fit_stage(scratch, stage, self._cache, pool, told)
 
 
-def replace_stage(root: StageSpec, level: tuple[str, ...]) -> StageSpec:
+def _stage_at(root: StageSpec, level: tuple[str, ...]) -> StageSpec:
     """The root's declaration for another level, all features, by LightGBM."""
     estimator = root.estimator if ":" not in root.estimator and root.estimator != "none" else "lightgbm"
     least = LOCAL_MIN_ROWS if level else 0
@@ -185,8 +200,3 @@ def replace_stage(root: StageSpec, level: tuple[str, ...]) -> StageSpec:
         update={"level": level, "estimator": "lightgbm" if level else estimator, "min_rows": least, "features": None}
     )
 
-
-def _root_segment() -> Any:
-    from jomon.core.segments import Segment
-
-    return Segment()

@@ -113,7 +113,8 @@ class SlowStage:
 
     `offset` float64[n] is None for members that start from nothing. `pinned` are the members that keep their key and
     their bytes, by segment code; they were fitted on what could be learned before `pinned_end` (a local day).
-    `params` replace the declared ones; without `keep_member` only margins on unseen rows are made.
+    `params` replace the declared ones; without `keep_member` only margins on unseen rows are made;
+    `history_days` as in `Job`.
     """
 
     index: int
@@ -124,6 +125,7 @@ class SlowStage:
     pinned_end: int = 0
     params: Mapping[str, Any] | None = None
     keep_member: bool = True
+    history_days: int = 0
 
 
 def fit_stage(
@@ -212,7 +214,7 @@ def _recipe(scratch: Scratch, stage: SlowStage, columns: tuple[int, ...]) -> Rec
         environment=environment(how.libraries()),
         seed=scratch.seed,
         features=tuple(scratch.design.names[c] for c in columns),
-        blocks=(stage.first, int(stage.keep_member), *(int(day) for day in rows.edges)),
+        blocks=(stage.first, int(stage.keep_member), stage.history_days, *(int(day) for day in rows.edges)),
         min_rows=spec.min_rows,
     )
 
@@ -233,6 +235,7 @@ def _job(scratch: Scratch, stage: SlowStage, recipe: Recipe, columns: tuple[int,
         has_offset=stage.offset is not None,
         min_rows=stage.spec.min_rows,
         opaque=not packable(stage.spec.estimator),
+        history_days=stage.history_days,
     )
 
 

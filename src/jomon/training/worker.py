@@ -30,7 +30,10 @@ ALL = -1  # in place of a block: fit on every usable row, the member that is kep
 
 @dataclass(frozen=True)
 class Job:
-    """What all members of a stage share. `folder` holds X, y, offset (if any), learn_day, block and order as .npy."""
+    """What all members of a stage share. `folder` holds X, y, offset (if any), learn_day, block and order as .npy.
+
+    `history_days`: fit on outcomes of that many days before a cut only; 0 for all of them.
+    """
 
     folder: str
     estimator: str
@@ -44,6 +47,7 @@ class Job:
     has_offset: bool
     min_rows: int
     opaque: bool
+    history_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def _fit_cut(job: Job, arrays: Mapping[str, Any], rows: Any, cut: int) -> tuple[
     if cut == ALL:
         learn, answer = rows, rows[:0]
     else:
-        learn = rows[arrays["learn_day"][rows] <= job.edges[cut]]
+        learn_day = arrays["learn_day"][rows]
+        recent = learn_day > job.edges[cut] - job.history_days if job.history_days else True
+        learn = rows[(learn_day <= job.edges[cut]) & recent]
         answer = rows[arrays["block"][rows] == cut]
         if not len(answer) or len(learn) < max(job.min_rows, 1):
             return np.zeros(len(answer)), None
