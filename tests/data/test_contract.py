@@ -131,3 +131,34 @@ def test_times_with_zones_are_converted_and_dates_begin_their_local_day() -> Non
     days = _check("", t=[date(2024, 5, 1), None, date(3024, 1, 1)])
     assert days.good["t"].to_list() == [datetime(2024, 5, 1, 4, tzinfo=UTC)]
     assert _reasons(days) == {1: ["t is missing"], 2: ["t 3024-01-01 is outside the years 1900 to 2100"]}
+
+
+def test_moments_beside_the_time_column_have_types_and_bounds_too() -> None:
+    checked = _check(
+        "z: {type: datetime, min: 2024-01-01, max: 2024-01-02}",
+        z=["2024-01-01T00:00", "2024-01-02 23:59:59", "2024-01-03", "2023-12-31 10:00:00.5", "noon", None],
+    )
+    assert checked.good["z"].to_list() == [datetime(2024, 1, 1), datetime(2024, 1, 2, 23, 59, 59), None]
+    assert _reasons(checked) == {
+        2: ["z '2024-01-03' is above 2024-01-02"],
+        3: ["z '2023-12-31 10:00:00.5' is below 2024-01-01"],
+        4: ["z 'noon' is not a time"],
+    }
+    days = _check("z: {type: date, max: 2024-01-02}", z=[date(2024, 1, 2), date(2024, 1, 3)])
+    assert _reasons(days) == {1: ["z 2024-01-03 is above 2024-01-02"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([1.0, float("nan"), 2.5], [1.0, None, 2.5]),
+        ([date(2024, 1, 1), None], ["2024-01-01", None]),
+        ([True, False], [True, False]),
+    ],
+)
+def test_categories_keep_numbers_and_truth_values_and_make_text_of_the_rest(
+    values: list[Any], kept: list[Any]
+) -> None:
+    frame = pl.DataFrame({"t": [datetime(2024, 5, 1 + n) for n in range(len(values))], "y": 1.0, "x": values})
+    spec = _spec("", features="categorical: [x]")
+    assert Contract(spec).check(frame).good["x"].to_list() == kept

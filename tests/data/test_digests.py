@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -98,9 +99,17 @@ def test_types_that_tables_lack_are_widened_and_never_wrapped() -> None:
             "cat": pl.Series(["x"], dtype=pl.Categorical),
             "enum": pl.Series(["x"], dtype=pl.Enum(["x"])),
             "null": [None],
+            "clock": [time(6, 30)],
+            "span": [timedelta(seconds=2)],
+            "pair": pl.Series([[1, 2]], dtype=pl.Array(pl.Int64, 2)),
+            "wide": pl.Series([2**70], dtype=pl.Int128),
+            "object": pl.Series([Path("x")], dtype=pl.Object),
             "ns": pl.Series([datetime(2024, 1, 1)], dtype=pl.Datetime("ns")),
         }
     )
     assert storable(frame).rows() == [
-        (255, 65535, 2**32 - 1, "18446744073709551615", "x", "x", None, datetime(2024, 1, 1))
+        (
+            *(255, 65535, 2**32 - 1, "18446744073709551615", "x", "x", None),
+            *("06:30:00", 2_000_000, [1, 2], str(2**70), "x", datetime(2024, 1, 1)),
+        )
     ]

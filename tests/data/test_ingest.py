@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from jomon.core.errors import DataError
 from jomon.core.spec import SeasonAxis
 from jomon.data.gold import gold_digest, gold_version, read_gold, require_outcomes, silver_digest
+from jomon.data.locks import exclusive
 from jomon.data.state import STATE_KEY, TableState, logged_state
 from jomon.data.tables import LayerTable
 
@@ -406,3 +409,76 @@ def test_the_state_read_from_the_log_is_that_of_the_table(project: Make, parcels
     for name in ("bronze", "silver", "quarantine", "gold"):
         assert logged_state(made.root, name) == LayerTable(made.root, name).state
     assert logged_state(made.root, "nothing") is None
+
+
+def test_when_no_row_meets_the_contract_every_layer_is_there_and_the_report_says_so(
+    project: Make, parcels: Rows
+) -> None:
+    made = project().rows(parcels(3, distance=[9000.0] * 3))
+    report = made.ingest()
+    assert (report.silver, report.quarantine, report.gold) == (0, 3, 0)
+    assert report.notes == ("No row met the contract: silver is empty, see the reasons of the quarantine.",)
+    gold = read_gold(made.root, made.spec)
+    assert len(gold) == 0
+    with pytest.raises(
+        DataError, match=r"^No row has an outcome: the target 'late' is missing in all 0 rows"
+    ):
+        require_outcomes(gold, made.spec)
+    assert made.rows(parcels(5)).ingest().gold == 5
+
+
+def test_a_target_that_is_missing_in_every_row_is_told(project: Make, parcels: Rows) -> None:
+    made = project().rows(parcels(3).with_columns(late=pl.lit(None)))
+    assert made.ingest().notes == ("No row has an outcome: the target 'late' is missing in all 3 rows.",)
+
+
+def test_a_damaged_table_is_one_sentence(project: Make, parcels: Rows) -> None:
+    made = project().rows(parcels(3))
+    made.ingest()
+    for commit in (made.root / "silver" / "_delta_log").glob("*.json"):
+        commit.write_text("{ broken")
+    with pytest.raises(DataError, match=r"^The table silver at .* cannot be read: .*\.$") as caught:
+        made.ingest()
+    assert "\n" not in str(caught.value)
+
+
+def test_report_sums_that_do_not_agree_are_refused(project: Make, parcels: Rows) -> None:
+    report = project().rows(parcels(3)).ingest()
+    with pytest.raises(DataError, match=r"silver has 4, gold \+ held come to 3|bronze has 3"):
+        replace(report, silver=4).check()
+
+
+def test_keys_and_categories_wider_than_float_stay_apart(project: Make, parcels: Rows) -> None:
+    """Two parcels whose numbers differ by one beyond 2**53 are two."""
+    wide = 2**53
+    made = project().rows(parcels(3, parcel=[wide, wide + 1, wide + 2]))
+    assert made.ingest().gold == 3
+    assert made.table("gold").sort("parcel")["parcel"].to_list() == [wide, wide + 1, wide + 2]
+
+
+def test_parts_of_a_source_that_do_not_fit_together_are_one_sentence(project: Make, parcels: Rows) -> None:
+    made = project()
+    frames = "    yield pl.DataFrame({'a': [[1]]})\n    yield pl.DataFrame({'a': [1]})\n"
+    body = f"import polars as pl\ndef load():\n{frames}"
+    (made.folder / "data.py").write_text(body)
+    with pytest.raises(DataError, match=r"hands over parts that do not fit together: "):
+        made.ingest()
+
+
+def test_who_waits_for_another_ingest_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held, told, order = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with exclusive(path):
+            held.set()
+            assert told.wait(60)
+            order.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(60)
+    with exclusive(path, told.set):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]

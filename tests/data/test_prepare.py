@@ -174,3 +174,24 @@ def test_a_member_outside_its_validity_has_no_row_in_gold_nor_in_prediction(
     assert gold.has[:, 1].tolist() == [not n or row < 3 for row, n in enumerate(north)]
     np.testing.assert_array_equal(prepare(parcels(12), spec, made.root)[2], gold.has)
     np.testing.assert_array_equal(read_gold(made.root, spec, columns=["distance"]).has, gold.has)
+
+
+def test_a_lookup_that_demands_a_value_refuses_a_row_without_one(project: Make, parcels: Rows) -> None:
+    made = project(
+        lookups=WEATHER.replace("features", 'missing: "quarantine", features'), more_numeric=", temp"
+    )
+    made.rows(parcels(12)).rows(_weather(), "weather").ingest()
+    sent = ["2024-01-10 09:00:00", "2025-01-10 09:00:00"]
+    with pytest.raises(PredictError, match=r"^Row 1: the lookup weather has nothing for it"):
+        prepare(parcels(2, sent=sent), made.spec, made.root)
+
+
+def test_a_column_that_a_lookup_is_joined_on_is_asked_for(project: Make, parcels: Rows) -> None:
+    made = _made(project, parcels)
+    with pytest.raises(PredictError, match=r"^Column 'depot' is missing: did you mean 'depots'\?$"):
+        prepare(parcels(2).rename({"depot": "depots"}), made.spec, made.root)
+
+
+def test_no_frames_at_all_make_an_empty_file(tmp_path: Path) -> None:
+    assert write_batches([], tmp_path / "out.parquet") == 0
+    assert pl.read_parquet(tmp_path / "out.parquet").height == 0
