@@ -245,15 +245,13 @@ def _loop(sources: int) -> Callable[..., None]:
         fast: Any,
         work: Any,
     ) -> None:
-        """Fill margin (from 0), answered (from -1) and, unless they are empty, slow and fast (n by S, from 0).
+        """Fill margin (from 0), answered (from -1) and, unless they are empty, slow and fast (n by S, of 0).
 
         tables: of one engine (see `layout`); rows: n by F; codes, has: n by S; given: n by S, the margins of
         opaque members (empty where there are none); work: at least `layout.workspace_slots` slots.
         """
         call = address(work)
-        work[ROWS] = (
-            sources  # used here alone: what a function closes over is part of its key in numba's cache
-        )
+        work[ROWS] = sources  # its only use: what a function closes over is part of its cache key
         work[ROWS], work[COUNT], work[WIDTH] = address(rows), rows.shape[0], rows.shape[1]
         work[ROW_CODES], work[HAS], work[GIVEN] = address(codes), address(has), address(given)
         work[MARGIN], work[ANSWERED] = address(margin), address(answered)
