@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from jomon.core.errors import DataError
-from jomon.data.tables import APPLICATION, LayerTable, TableState
+from jomon.data.state import TableState
+from jomon.data.tables import APPLICATION, LayerTable
 
 Make = Callable[..., Any]
 Rows = Callable[..., pl.DataFrame]
@@ -39,10 +41,10 @@ lookups:
 """
 
 
-def _start(made: Any, at: str = "never") -> subprocess.Popen[str]:
+def _start(made: Any, at: str = "never", code: str = INGEST) -> subprocess.Popen[str]:
     made.folder.joinpath("spec.json").write_text(made.spec.model_dump_json(by_alias=True))
-    command = [sys.executable, "-c", INGEST, str(made.folder), at]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, str(made.folder), at]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _killed_at(made: Any, at: str) -> None:
@@ -121,6 +123,27 @@ def test_a_fresh_start_killed_after_bronze_leaves_nothing_of_the_old_rows(
         made.ingest(fresh=True, progress=stop)
     made.ingest()
     _assert_whole(made, range(100, 108))
+
+
+def test_a_disk_that_takes_no_more_is_one_sentence_and_the_tables_stay_whole(
+    project: Make, parcels: Rows
+) -> None:
+    """A process that may write 64 kB to a file meets rows that need more; the next, without limit, goes on."""
+    made = project().rows(_rows(parcels, 20))
+    made.ingest()
+    noise = np.random.default_rng(0).random(30_000)
+    many = pl.DataFrame({"parcel": range(30_000), "sent": "2024-01-10 08:15:00", "late": 1, "depot": "north"})
+    made.rows(many.with_columns(distance=pl.Series(1 + noise)))
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n" + INGEST
+    process = _start(made, code=limited)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("jomon.core.errors.DataError: The table bronze at ")
+    assert last.endswith("and run `jomon ingest` again.")
+    assert made.table("bronze").height == 20
+    report = made.ingest()
+    assert (report.seen, report.new, report.bronze) == (0, 30_000, 30_020)
 
 
 def test_two_ingests_at_once_take_turns(project: Make, parcels: Rows) -> None:

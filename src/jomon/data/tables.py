@@ -97,7 +97,11 @@ class LayerTable:
             ) from error
         except (DeltaError, OSError) as error:
             first = str(error).strip().split("\n")[0].rstrip(".")
-            raise DataError(f"The table {self.name} at {self.uri} cannot be written: {first}.") from error
+            advice = "free space" if "No space left" in first else "mend that"
+            raise DataError(
+                f"The table {self.name} at {self.uri} cannot be written: {first}: nothing is lost, "
+                f"{advice} and run `jomon ingest` again."
+            ) from error
         self._table = self._open()
         self.state = state
 
