@@ -128,7 +128,7 @@ def test_a_fresh_start_killed_after_bronze_leaves_nothing_of_the_old_rows(
 def test_a_disk_that_takes_no_more_is_one_sentence_and_the_tables_stay_whole(
     project: Make, parcels: Rows
 ) -> None:
-    """A process that may write 64 kB to a file meets rows that need more; the next, without limit, goes on."""
+    """A process that may write 64 kB a file meets rows that need more; the next, without limit, goes on."""
     made = project().rows(_rows(parcels, 20))
     made.ingest()
     noise = np.random.default_rng(0).random(30_000)
