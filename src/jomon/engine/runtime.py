@@ -65,7 +65,7 @@ class Runtime:
         self.document = document
         self.context = Context(self.spec, document.get("calendars"))
         self.fast = tuple(fast)
-        self._packs, self._opaque, self._members = packs, opaque or [{}] * len(packs), members
+        self.packs, self._opaque, self._members = packs, opaque or [{}] * len(packs), members
         tables = [None if state is None else state.table for state in fast]
         self.engine = Engine(
             [StagePacks(list(p), t, o) for p, t, o in zip(packs, tables, self._opaque, strict=True)],
@@ -85,7 +85,7 @@ class Runtime:
     def member_codes(self) -> tuple[Ints, ...]:
         """Per stage the codes (int64, ascending) of the segments that have a slow or a fast part."""
         out = []
-        for packs, state, opaque in zip(self._packs, self.fast, self._opaque, strict=True):
+        for packs, state, opaque in zip(self.packs, self.fast, self._opaque, strict=True):
             parts = [*(p.codes for p in packs), *([state.codes] if state is not None else [])]
             parts.append(np.array(sorted(opaque), np.int64))
             out.append(np.unique(np.concatenate(parts)))
@@ -96,7 +96,7 @@ class Runtime:
         """Per stage the codes (int64, ascending) of the segments that have a slow part."""
         return tuple(
             np.unique(np.concatenate([*(p.codes for p in packs), np.array(sorted(opaque), np.int64)]))
-            for packs, opaque in zip(self._packs, self._opaque, strict=True)
+            for packs, opaque in zip(self.packs, self._opaque, strict=True)
         )
 
     def answer(

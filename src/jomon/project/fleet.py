@@ -106,11 +106,15 @@ class Fleet:
         """For each row the segments of the members that took part, the root first."""
         return [[step.segment or "" for step in route if step.active] for route in self.route(frame)]
 
-    def prepare(self, frame: Any) -> tuple[Table, Ints, Flags]:
-        """Rows as the engine takes them: columns with calendar features, segment codes, and whether there is one."""
+    def prepare(self, frame: Any, first_row: int = 0) -> tuple[Table, Ints, Flags]:
+        """Rows as the engine takes them: columns with calendar features, segment codes, and whether there is one.
+
+        Rows are counted from `first_row` in messages.
+        """
         from jomon.project.frames import as_polars
 
-        return self._preparer.prepare(as_polars(frame))
+        prepared: tuple[Table, Ints, Flags] = self._preparer.prepare(as_polars(frame), first_row)
+        return prepared
 
     @cached_property
     def _preparer(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,8 @@ from jomon.stats.estimate import Estimate
 from jomon.training.executors import Pool
 from jomon.training.fast import Chooser, FastParams, FilterState, Stretch
 from jomon.training.judge import MemberEvidence, StageEvidence, judge
-from jomon.training.lineage import Recipe
 from jomon.stats.links import Link
-from jomon.training.pins import PinnedStage
+from jomon.training.pins import NOTHING, PinnedStage
 from jomon.training.rows import TrainingRows
 from jomon.training.served import Served
 from jomon.training.shrink import shrink_factors
@@ -71,6 +70,16 @@ class SlowPart:
     stage_factor: float
 
 
+@dataclass(frozen=True)
+class FastPart:
+    """A stage's fast part at work: settings in the end and by block, the margins `after` it, its state in the end."""
+
+    params: FastParams | None
+    path: tuple[FastParams | None, ...]
+    after: Served
+    state: FilterState | None
+
+
 @dataclass
 class Candidate:
     """One segment that may get a member, and what became of it.
@@ -94,16 +103,18 @@ class Candidate:
 
 @dataclass
 class StageResult:
-    """A stage after its verdict; `few` segments had too few rows (given with them); `fast` is None where the stage has no fast part."""
+    """A stage after its verdict; `few` segments had too few rows (given with them); `fast` is None where the stage has no fast part;
+    `fast_path` has the settings that each block of time was answered by."""
 
     index: int
     spec: StageSpec
     evidence: StageEvidence
-    recipe: Recipe | None
+    recipe: Mapping[str, Any] | None
     candidates: list[Candidate]
     few: list[tuple[Segment, int]]
     stage_shrink: float
     fast: FastParams | None
+    fast_path: tuple[FastParams | None, ...]
     state: FilterState | None
     answered_share: float
     seconds: dict[str, float] = field(default_factory=dict)
@@ -126,6 +137,18 @@ class StageResult:
     def fits(self, status: str) -> int:
         """How many slow parts were fitted or cached."""
         return sum(c.fit is not None and c.fit.status == status for c in self.candidates)
+
+
+def _recipe_of(fit: StageFit | None, pin: PinnedStage) -> Mapping[str, Any] | None:
+    """The recipe of a stage as its image tells it: the pinned one where nothing was fitted again."""
+    if fit is None:
+        return None
+    pinned = [member.recipe for member in pin.members.values()]
+    return pinned[0] if pin.whole and pinned else fit.recipe.document()
+
+
+def _not_judged() -> MemberEvidence:
+    return MemberEvidence("unknown", Estimate.unknown(0, "its stage was judged before it came"))
 
 
 class Chain:
@@ -155,17 +178,17 @@ class Chain:
         level = self.rows.stages[index]
         self._progress.stage(index, stage, len(level))
         clock = [time.perf_counter()]
-        pin = self._pins.get(index, PinnedStage.nothing())
+        pin = self._pins.get(index, NOTHING)
         before = self._served
         self._moved = self._moved or not pin.whole
         slow = self._slow(index, stage, pin, before)
         clock.append(time.perf_counter())
         ready = self._ready(index, stage, slow.fit)
-        fast, after, state = self._fast(index, slow, ready, pin)
+        fast = self._fast(index, slow, ready, pin)
         clock.append(time.perf_counter())
-        evidence = self._judge(stage, before, slow, after, level.segment, ready, pin)
-        result = self._result(index, slow, fast, state, evidence, ready, before is None)
-        self._serve(result, slow, before, after)
+        evidence = self._judge(stage, before, slow, fast.after, level.segment, ready, pin)
+        result = self._result(index, slow, fast, evidence, ready, before is None)
+        self._serve(result, slow, before, fast.after)
         clock.append(time.perf_counter())
         result.seconds = dict(zip(("fit", "tune", "judge"), np.diff(clock).tolist(), strict=True))
         result.seconds["compute"] = slow.fit.seconds if slow.fit else 0.0
@@ -201,7 +224,7 @@ class Chain:
             return SlowPart(None, before, self._first, np.ones(len(level)), 1.0)
         alone = self.spec.relation == "replace" or before is None
         offset = None if alone or before is None else before.answer
-        slow_stage = SlowStage(index, stage, offset, 0 if alone else self._first, pin.members, pin.end_day)
+        slow_stage = SlowStage(index, stage, offset, 0 if alone else self._first, pin)
         fit = fit_stage(self.scratch, slow_stage, self._cache, self._pool, self._progress.advance)
         if before is None:
             require_root(fit)
@@ -240,35 +263,43 @@ class Chain:
             ready[:-1] = np.diff(level.starts) >= max(stage.min_rows, 1)
         return ready
 
-    def _fast(
-        self, index: int, slow: SlowPart, ready: Mask, pin: PinnedStage
-    ) -> tuple[FastParams | None, Served, FilterState | None]:
-        """The fast part: its settings, the margins with it (each block by settings from before it), and its state."""
+    def _fast(self, index: int, slow: SlowPart, ready: Mask, pin: PinnedStage) -> FastPart:
+        """The fast part, each block of time answered by settings chosen from before it."""
         stage, level = self.spec.stages[index], self.rows.stages[index]
         counted = slow.entering.present & (self._block >= slow.first) & ready[level.segment]
         if not stage.fast or not counted.any() or (pin.whole and pin.known and pin.fast is None):
-            return None, slow.entering, None
+            return FastPart(None, (), slow.entering, None)
         stretch = self._stretch(index, slow)
         if pin.fast is not None:
-            after, state = stretch.run(pin.fast)
-            return pin.fast, after, state
+            path = (*pin.fast_path, *(pin.fast,) * (self.rows.blocks - len(pin.fast_path)))
+            return self._along(stretch, slow.entering, pin.fast, path)
         declared = self.spec.fast.half_life
         half_life = None if isinstance(declared, str) else declared.total_seconds() / 86_400.0
         chooser = Chooser(stretch, self._block, counted, half_life, self.spec.fast.scale)
-        after = slow.entering
-        for block in range(slow.first + 1, self.rows.blocks):
-            params = chooser.choose(block)
-            if params is not None:
-                after = stretch.run(params)[0].where(self._block == block, after)
+        path = tuple(
+            chooser.choose(block) if block > slow.first else None for block in range(self.rows.blocks)
+        )
         params = chooser.choose(self.rows.blocks)
         if params is None:
-            return None, slow.entering, None
-        return params, after, stretch.run(params)[1]
+            return FastPart(None, (), slow.entering, None)
+        return self._along(stretch, slow.entering, params, path)
+
+    def _along(
+        self, stretch: Stretch, entering: Served, params: FastParams, path: tuple[FastParams | None, ...]
+    ) -> FastPart:
+        """Answer each block by its own settings; the state is that of `params`."""
+        after = entering
+        for settings in dict.fromkeys(p for p in path if p is not None):
+            blocks = [block for block, used in enumerate(path) if used == settings]
+            after = stretch.run(settings)[0].where(np.isin(self._block, blocks), after)
+        return FastPart(params, path, after, stretch.run(params)[1])
 
     def _stretch(self, index: int, slow: SlowPart) -> Stretch:
         """The rows that the fast part of a stage runs over; models below change where a block begins."""
         edges, level = self.rows.edges, self.rows.stages[index]
-        changes = [int(day) for day in edges[slow.first + 1 : -1]] + ([int(edges[-1])] if self._moved else [])
+        changes = [int(day) for day in edges[slow.first + 1 : -1]]
+        if self._moved or int(edges[-1]) == self._pins.get(index, NOTHING).end_day:
+            changes.append(int(edges[-1]))
         return Stretch(
             self.link,
             level.segment,
@@ -312,8 +343,7 @@ class Chain:
         self,
         index: int,
         slow: SlowPart,
-        fast: FastParams | None,
-        state: FilterState | None,
+        fast: FastPart,
         evidence: StageEvidence,
         ready: Mask,
         root: bool,
@@ -321,7 +351,7 @@ class Chain:
         stage, level = self.spec.stages[index], self.rows.stages[index]
         fit, factors = slow.fit, slow.factors
         fits = {m.s: m for m in fit.members} if fit else {}
-        pin = self._pins.get(index, PinnedStage.nothing())
+        pin = self._pins.get(index, NOTHING)
         stage_serves = root or evidence.verdict == "accepted"
         candidates: list[Candidate] = []
         few: list[tuple[Segment, int]] = []
@@ -330,14 +360,16 @@ class Chain:
             if not ready[s] and not (mine is not None and mine.status == "failed"):
                 few.append((segment, int(level.starts[s + 1] - level.starts[s])))
                 continue
-            own = pin.verdicts.get(segment.code) or evidence.members[s]
+            own = pin.verdicts.get(segment.code)
+            if own is None:
+                own = evidence.members[s] if s < len(evidence.members) else _not_judged()
             if root:
                 own = MemberEvidence("accepted", own.difference)
             if mine is not None and mine.fit is None:
                 own = MemberEvidence("unknown", Estimate.unknown(0, "it could not be fitted"))
             if evidence.verdict == "rejected" and own.verdict == "accepted":
                 own = MemberEvidence("rejected", own.difference)
-            empty = fast is None and (mine is None or factors[s] == 0.0)
+            empty = fast.params is None and (mine is None or factors[s] == 0.0)
             serving = bool(stage_serves and ready[s] and own.verdict != "rejected" and not empty)
             if empty and own.verdict == "accepted" and not root:
                 own = MemberEvidence("rejected", own.difference)
@@ -347,12 +379,13 @@ class Chain:
             index=index,
             spec=stage,
             evidence=evidence,
-            recipe=fit.recipe if fit else None,
+            recipe=_recipe_of(fit, pin),
             candidates=candidates,
             few=few,
             stage_shrink=slow.stage_factor,
-            fast=fast,
-            state=state,
+            fast=fast.params,
+            fast_path=fast.path,
+            state=fast.state,
             answered_share=0.0,
             corrupt=fit.corrupt if fit else 0,
         )

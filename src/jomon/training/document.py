@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from jomon.stats.estimate import Estimate
@@ -49,19 +51,20 @@ def _stage(stage: StageResult) -> dict[str, Any]:
         "level": list(stage.spec.level),
         "estimator": stage.spec.estimator,
         "keep": stage.spec.keep,
-        "recipe": stage.recipe.document() if stage.recipe else None,
+        "recipe": dict(stage.recipe) if stage.recipe else None,
         "shrink": stage.stage_shrink,
         "fast": stage.fast.document() if stage.fast else None,
+        "fast_path": [p.document() if p else None for p in stage.fast_path],
         "min_rows": stage.spec.min_rows,
         "few": len(stage.few),
         "few_segments": [{"segment": [list(i) for i in segment.items], "rows": rows} for segment, rows in stage.few],
         "answered_share": stage.answered_share,
         "evidence": stage_evidence(stage.evidence),
-        "members": [_member(c) for c in sorted(stage.candidates, key=lambda c: c.segment.code)],
+        "members": [_member(c, stage.recipe) for c in sorted(stage.candidates, key=lambda c: c.segment.code)],
     }
 
 
-def _member(c: Candidate) -> dict[str, Any]:
+def _member(c: Candidate, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
     fit = c.fit
     out: dict[str, Any] = {
         "segment": [list(item) for item in c.segment.items],
@@ -77,10 +80,17 @@ def _member(c: Candidate) -> dict[str, Any]:
                 "rows": str(fit.lineage.rows),
                 "margins": str(fit.lineage.margins) if fit.lineage.margins else None,
             }
+        if fit.pinned is not None and _plain(fit.pinned.recipe) != _plain(recipe):
+            out["recipe"] = dict(fit.pinned.recipe)
         out["shrink"] = c.shrink
         if fit.error:
             out["error"] = fit.error
     return out
+
+
+def _plain(recipe: Mapping[str, Any] | None) -> Any:
+    """A recipe as it reads after JSON, where tuples are lists."""
+    return json.loads(json.dumps(recipe))
 
 
 def stage_evidence(evidence: StageEvidence) -> dict[str, Any]:

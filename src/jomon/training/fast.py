@@ -175,7 +175,8 @@ class Chooser:
         def losses(candidate: FastParams) -> Floats:
             if candidate not in self._seen:
                 self._seen[candidate] = self._by_cell(self._stretch.run(candidate)[0])
-            return self._seen[candidate][cells]
+            found: Floats = self._seen[candidate][cells]
+            return found
 
         for _ in range(_ROUNDS):
             last = params
@@ -191,7 +192,7 @@ class Chooser:
         """Summed loss in each week of each block."""
         rows = self._counted
         losses = self._stretch.link.losses(served.answer[rows], self._stretch.y[rows])
-        return np.bincount(self._cell, losses)
+        return np.bincount(self._cell, losses).astype(np.float64)
 
 
 def _clearly_less(difference: Floats) -> bool:

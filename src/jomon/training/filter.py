@@ -22,7 +22,7 @@ LOGIT, IDENTITY, LOG = 0, 1, 2
 STEP_LIMIT = 2.0  # largest change of an offset in one day on the logit or log scale: a factor of e^2, for safety only
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _slope_and_curvature(link: int, z: float, y: float) -> tuple[float, float]:
     """First and second derivative of the loss with respect to the margin."""
     if link == LOGIT:
@@ -34,7 +34,7 @@ def _slope_and_curvature(link: int, z: float, y: float) -> tuple[float, float]:
     return z - y, 1.0
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def run_filter(  # noqa: PLR0917
     link: int,
     first_day: int,
@@ -142,7 +142,7 @@ def run_filter(  # noqa: PLR0917
             serve += 1
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _solve(  # noqa: PLR0917
     link: int,
     linear: np.ndarray,

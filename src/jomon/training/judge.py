@@ -64,13 +64,13 @@ def judge(
     """
     if not len(before):
         unknown = Estimate.unknown(0, "no later rows")
-        members = (MemberEvidence("unknown", unknown),) * segments
-        return StageEvidence("unknown", "no later rows to judge it by", unknown, None, None, members)
+        return StageEvidence("unknown", "no later rows to judge it by", unknown, None, None, _all(unknown, segments))
     if np.array_equal(before, after):
         unknown = Estimate.unknown(len(before), "it changed no answer on the later rows")
-        members = (MemberEvidence("unknown", unknown),) * segments
         verdict: Verdict = "accepted" if keep == "always" else "unknown"
-        return StageEvidence(verdict, "it changed no answer on the later rows", unknown, None, None, members)
+        return StageEvidence(
+            verdict, "it changed no answer on the later rows", unknown, None, None, _all(unknown, segments)
+        )
     loss = float(np.mean(before))
     difference = paired_difference(after, before, day, seed=seed, level=1.0 - 2.0 * ALPHA)
     verdict, reason = _stage_verdict(keep, difference, loss)
@@ -93,6 +93,10 @@ def judge(
         members.append(MemberEvidence("accepted" if accepted else "rejected", estimate))
     spread = float(np.sqrt(pooled.tau2)) if np.isfinite(pooled.tau2) else None
     return StageEvidence(verdict, reason, difference, loss, spread, tuple(members))
+
+
+def _all(unknown: Estimate, segments: int) -> tuple[MemberEvidence, ...]:
+    return (MemberEvidence("unknown", unknown),) * segments
 
 
 def _stage_verdict(keep: Keep, difference: Estimate, loss: float) -> tuple[Verdict, str]:

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from jomon.oci.digest import Digest
 from jomon.training.fast import FastParams
 from jomon.training.judge import MemberEvidence, StageEvidence
 from jomon.training.lineage import Lineage
 from jomon.training.worker import SlowFit
-from jomon.oci.digest import Digest
 
 
 @dataclass(frozen=True)
 class PinnedMember:
-    """A slow part that is not fitted again: its key, its lineage and its fit as the build cache kept it."""
+    """A slow part that is not fitted again: its key, its lineage, the recipe it was fitted by, and the fit as the build
+    cache kept it; `first` is the first block of time that it was fitted on.
+    """
 
     key: Digest
     lineage: Lineage
+    recipe: Mapping[str, Any]
     fit: SlowFit
+    first: int
 
 
 @dataclass(frozen=True)
 class PinnedStage:
-    """What of a stage stays. `members`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day
-    that the pinned members were not fitted on. `whole`: nothing of the stage is fitted again; `known`: the image had it.
+    """What of a stage stays.
+
+    `members`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day that the pinned members were
+    not fitted on. `only`: codes of the segments that may be fitted, None for all. `whole`: nothing of the stage is fitted
+    again; `known`: the image had the stage. With `refit_changed`, a pinned member whose rows or recipe have changed is
+    fitted again; without it that is an error.
     """
 
     members: Mapping[int, PinnedMember] = field(default_factory=dict)
@@ -32,11 +41,13 @@ class PinnedStage:
     verdicts: Mapping[int, MemberEvidence] = field(default_factory=dict)
     evidence: StageEvidence | None = None
     fast: FastParams | None = None
+    fast_path: tuple[FastParams | None, ...] = ()
     end_day: int = 0
+    only: frozenset[int] | None = None
     whole: bool = False
     known: bool = False
+    refit_changed: bool = False
 
-    @classmethod
-    def nothing(cls) -> PinnedStage:
-        """A stage that is built anew."""
-        return cls()
+
+NOTHING = PinnedStage()
+"""A stage that is built anew."""

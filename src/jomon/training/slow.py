@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jomon.core.errors import BuildError, CorruptError
+from jomon.core.segments import Segment
 from jomon.core.spec import StageSpec
 from jomon.core.table import Floats, Ints
 from jomon.oci.digest import Digest
@@ -21,7 +24,7 @@ from jomon.training.estimators import Design, estimator, packable
 from jomon.training.executors import Pool
 from jomon.training.lineage import Lineage, Recipe, code_digest, environment, margins_digest, rows_digest
 from jomon.stats.links import Link
-from jomon.training.pins import PinnedMember
+from jomon.training.pins import NOTHING, PinnedMember, PinnedStage
 from jomon.training.rows import Positions, TrainingRows
 from jomon.training.worker import ALL, Job, Outcome, SlowFit, Task
 
@@ -44,6 +47,7 @@ class MemberFit:
     fit: SlowFit | None = None
     error: str = ""
     seconds: float = 0.0
+    pinned: PinnedMember | None = None
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Scratch:
     def stage(self, name: str, offset: Floats | None, order: Positions) -> Path:
         """A folder with the arrays of one stage; those that all stages share are linked, not copied."""
         if not self._saved:
-            shared = {"X": self.rows.X, "y": self.rows.y}
+            shared: dict[str, Any] = {"X": self.rows.X, "y": self.rows.y}
             shared |= {"learn_day": self.rows.learn_day, "block": self.rows.block}
             for label, array in shared.items():
                 np.save(self.folder / f"{label}.npy", array)
@@ -111,8 +115,7 @@ class Scratch:
 class SlowStage:
     """A stage to be fitted: where it stands, what is declared, the margins it starts from and the first block that has them.
 
-    `offset` float64[n] is None for members that start from nothing. `pinned` are the members that keep their key and
-    their bytes, by segment code; they were fitted on what could be learned before `pinned_end` (a local day).
+    `offset` float64[n] is None for members that start from nothing; `pin` is what stays of an earlier image.
     `params` replace the declared ones; without `keep_member` only margins on unseen rows are made;
     `history_days` as in `Job`.
     """
@@ -121,8 +124,7 @@ class SlowStage:
     spec: StageSpec
     offset: Floats | None
     first: int
-    pinned: Mapping[int, PinnedMember] = field(default_factory=dict)
-    pinned_end: int = 0
+    pin: PinnedStage = NOTHING
     params: Mapping[str, Any] | None = None
     keep_member: bool = True
     history_days: int = 0
@@ -140,12 +142,14 @@ def fit_stage(
     members = []
     for s, segment in enumerate(level.segments):
         at = order[starts[s] : starts[s + 1]]
-        kept = stage.pinned.get(segment.code)
+        kept = _pinned(rows, stage, level.rows_of(s), segment, recipe, columns)
+        may = stage.pin.only is None or segment.code in stage.pin.only
         if kept is not None:
-            members.append(MemberFit(s, len(at), "cached", kept.lineage, kept.key, kept.fit))
+            members.append(MemberFit(s, len(at), "cached", kept.lineage, kept.key, kept.fit, pinned=kept))
             advance(0, 1)
-        elif len(at) < max(spec.min_rows, 1):
-            members.append(MemberFit(s, len(at), "few", error=f"{len(at)} rows of {spec.min_rows}"))
+        elif len(at) < max(spec.min_rows, 1) or not may:
+            reason = f"{len(at)} rows of {spec.min_rows}" if may else "not part of this refresh"
+            members.append(MemberFit(s, len(at), "few", error=reason))
         else:
             margins = None if stage.offset is None else margins_digest(stage.offset, at)
             lineage = Lineage(rows_digest(rows, at, columns), margins)
@@ -164,10 +168,10 @@ def fit_stage(
         if m.fit is None:
             continue
         at = order[starts[m.s] : starts[m.s + 1]]
-        if level.segments[m.s].code in stage.pinned:
-            at = _later_rows(rows, at, stage, m, slow)
-        for cut, margins in m.fit.unseen.items():
-            slow[at[block[at] == cut]] = margins
+        if m.pinned is not None:
+            at = _later_rows(rows, level.rows_of(m.s), stage, m.pinned, slow)
+        for cut, unseen in m.fit.unseen.items():
+            slow[at[block[at] == cut]] = unseen
     first = stage.first + 1
     return StageFit(recipe, members, slow, first, sum(m.seconds for m in members), corrupt)
 
@@ -181,15 +185,52 @@ def _usable(rows: TrainingRows, stage: SlowStage) -> tuple[Positions, Ints]:
     return order, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _later_rows(rows: TrainingRows, at: Positions, stage: SlowStage, member: MemberFit, slow: Floats) -> Positions:
+def _pinned(
+    rows: TrainingRows,
+    stage: SlowStage,
+    at: Positions,
+    segment: Segment,
+    recipe: Recipe,
+    columns: tuple[int, ...],
+) -> PinnedMember | None:
+    """The pinned member of a segment if its rows (and, where asked for, its recipe) are what they were."""
+    pin = stage.pin
+    kept = pin.members.get(segment.code)
+    if kept is None:
+        return None
+    before = _before(rows, at, pin.end_day)
+    old = at[before & (rows.block[at] >= kept.first)]
+    same_rows = rows_digest(rows, old, columns) == kept.lineage.rows
+    if pin.refit_changed:
+        return kept if same_rows and _same_recipe(kept.recipe, recipe.document()) else None
+    if not same_rows:
+        raise BuildError(
+            f"The rows that the member {segment} was fitted on have changed since; "
+            "build with --refresh stale or --refresh all."
+        )
+    return kept
+
+
+def _same_recipe(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two recipes differ in nothing but the time they look at."""
+    blind = ("blocks",)
+    plain = json.loads(json.dumps(new))
+    return {k: v for k, v in old.items() if k not in blind} == {k: v for k, v in plain.items() if k not in blind}
+
+
+def _before(rows: TrainingRows, at: Positions, end_day: int) -> NDArray[np.bool_]:
+    return (rows.learn_day[at] <= end_day) & (rows.serve_day[at] < end_day)
+
+
+def _later_rows(
+    rows: TrainingRows, at: Positions, stage: SlowStage, kept: PinnedMember, slow: Floats
+) -> Positions:
     """Fill `slow` on rows that came after a pinned member was fitted, by its own answers; gives the rows before."""
-    fit = member.fit
-    assert fit is not None
-    before = (rows.learn_day[at] <= stage.pinned_end) & (rows.serve_day[at] < stage.pinned_end)
+    before = _before(rows, at, stage.pin.end_day)
     later = at[~before]
     if len(later):
-        slow[later] = fit.margin(rows.X[later])
-    return at[before]
+        slow[later] = kept.fit.margin(rows.X[later])
+    return at[before & (rows.block[at] >= kept.first)]
 
 
 def _columns(spec: StageSpec, design: Design) -> tuple[int, ...]:
