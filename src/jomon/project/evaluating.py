@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jomon.core.errors import DataError
+from jomon.core.table import Floats
+from jomon.engine.fasttable import FastState
+from jomon.engine.runtime import Runtime
 from jomon.evaluation.compare import Comparison, StageOnTest, compare
 from jomon.oci import media
 from jomon.oci.digest import Digest, canonical_json
@@ -54,11 +58,13 @@ def evaluate(
     gold = read_gold(project.home.tables, fleet.runtime.spec)
     gold = gold.take(gold.known)
     told("operate", 0)
-    test, traffic, stages, margins = _fleet_on_test(fleet, gold)
+    seconds = stage_seconds(project, fleet)
+    test, traffic, stages, margins = _fleet_on_test(fleet, gold, seconds)
     told("operate", 1)
     peers = _peers(project, fleet, gold, told)
     compute = {name: {"seconds": round(p.seconds, 3), "fits": p.fits} for name, p in peers.items()}
-    compute["fleet"] = _fleet_cost(project, fleet)
+    fits = sum(bool(m.get("key")) for stage in fleet.runtime.members["stages"] for m in stage["members"])
+    compute["fleet"] = {"seconds": round(sum(seconds), 3), "fits": fits}
     settings = project.spec.evaluation
     held_out = np.flatnonzero(test)
     result = compare(
@@ -126,7 +132,9 @@ def _days(span: timedelta) -> int:
     return max(round(span / timedelta(days=1)), 1)
 
 
-def _fleet_on_test(fleet: Fleet, gold: GoldRows) -> tuple[Any, Traffic, list[StageOnTest], Any]:
+def _fleet_on_test(
+    fleet: Fleet, gold: GoldRows, seconds: list[float]
+) -> tuple[NDArray[np.bool_], Traffic, list[StageOnTest], Floats]:
     """Which rows are held out, those rows as traffic, each stage on them, and the fleet's margins as operated."""
     runtime = fleet.runtime
     serve_day, learn_day = days_of(gold, runtime.context.local)
@@ -159,13 +167,21 @@ def _fleet_on_test(fleet: Fleet, gold: GoldRows) -> tuple[Any, Traffic, list[Sta
         elif serving and states[number] is not None:
             frozen = tuple(None if i == number else s for i, s in enumerate(states))
             without = operate(link, runtime.spec.relation, traffic, frozen, last)[0].answer[held]
-        stages.append(_stage_on_test(runtime, number, stage, document, without, traffic, held, ended[number]))
+        stages.append(_stage_on_test(runtime, number, document, without, traffic, held, ended[number], seconds[number]))
     return test, traffic.take(held), stages, served.answer[held]
 
 
 def _stage_on_test(
-    runtime: Any, number: int, stage: Any, document: Any, without: Any, traffic: Traffic, held: Any, state: Any
+    runtime: Runtime,
+    number: int,
+    document: Mapping[str, Any],
+    without: Floats | None,
+    traffic: Traffic,
+    held: NDArray[np.bool_],
+    state: FastState | None,
+    seconds: float,
 ) -> StageOnTest:
+    stage = runtime.spec.stages[number]
     codes, has = traffic.codes[held, number], traffic.has[held, number]
     known = runtime.slow_codes[number] if state is None else np.union1d(runtime.slow_codes[number], state.codes)
     segment = np.full(len(codes), -1, np.int32)
@@ -186,23 +202,19 @@ def _stage_on_test(
         rejected=verdicts.count("rejected"),
         unknown=verdicts.count("unknown"),
         failed=verdicts.count("failed"),
-        seconds=_stage_seconds(document),
+        seconds=seconds,
         reason=document["evidence"]["reason"],
     )
 
 
-def _stage_seconds(document: Any) -> float:
-    return float(document.get("seconds", 0.0))
-
-
-def _fleet_cost(project: Project, fleet: Fleet) -> dict[str, float]:
-    """Seconds that fitting the image's slow parts took, from the notes of the build cache."""
-    keys = [
-        Digest.parse(m["key"]) for s in fleet.runtime.members["stages"] for m in s["members"] if m.get("key")
-    ]
-    found = project.home.cache.get_many(keys).found
-    seconds = sum(float(item.note.get("seconds", 0.0)) for item in found.values())
-    return {"seconds": round(seconds, 3), "fits": len(keys)}
+def stage_seconds(project: Project, fleet: Fleet) -> list[float]:
+    """Seconds that fitting the slow parts of each stage took, kept or not, as the build cache noted them."""
+    out = []
+    for stage in fleet.runtime.members["stages"]:
+        keys = [Digest.parse(m["key"]) for m in stage["members"] if m.get("key")]
+        found = project.home.cache.get_many(keys).found
+        out.append(sum(float(item.note.get("seconds", 0.0)) for item in found.values()))
+    return out
 
 
 def _peers(project: Project, fleet: Fleet, gold: GoldRows, told: Told) -> dict[str, Peer]:
@@ -231,15 +243,17 @@ def _peers(project: Project, fleet: Fleet, gold: GoldRows, told: Told) -> dict[s
         step_days=_days(settings.step),
         trials=settings.trials,
         seed=settings.seed,
-        root=spec.stages[0] if not spec.stages[0].level else replace_root(spec.stages[0]),
+        root=root_of_peers(spec.stages[0]),
         project_dir=str(project.folder),
     )
     make = local_processes(project.spec.build.workers)
     return PeerLab(study, project.home.cache, make, lambda done: told("peers", done)).run()
 
 
-def replace_root(stage: Any) -> Any:
-    """A root in place of a first stage that has a level: what a global model would be."""
+def root_of_peers(stage: Any) -> Any:
+    """What a global model starts its tuning from: the declared root, or LightGBM as it comes where that is another kind."""
+    if not stage.level and stage.estimator == "lightgbm":
+        return stage
     return stage.model_copy(update={"level": (), "estimator": "lightgbm", "params": {}, "min_rows": 0})
 
 
