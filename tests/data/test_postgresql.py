@@ -6,12 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,8 +18,6 @@ import pytest
 from jomon.core.errors import DataError
 from jomon.core.spec import DatabaseSource
 from jomon.data.sources import read_source
-
-UNAVAILABLE = Path(__file__).parent.parent / "unavailable.toml"
 
 
 def _programs() -> Path | None:
@@ -30,20 +27,11 @@ def _programs() -> Path | None:
     return folders[-1] if folders else None
 
 
-def _excused() -> bool:
-    """Whether `tests/unavailable.toml` says that a machine of CI cannot have PostgreSQL."""
-    return UNAVAILABLE.exists() and "postgresql" in tomllib.loads(UNAVAILABLE.read_text())
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory, needs: Any) -> Iterator[str]:
     """The URL of a server on a free port of this machine, without a password."""
-    programs = _programs()
-    if programs is None or find_spec("psycopg") is None:
-        reason = "PostgreSQL (scripts/system-packages.sh) or its driver psycopg (pip) is not installed"
-        if os.environ.get("CI") == "true" and not _excused():
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needs.package("psycopg")
+    programs = _programs() or needs.missing("postgresql", "scripts/system-packages.sh")
     folder = tmp_path_factory.mktemp("postgresql")
     user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
     if user:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,22 +17,11 @@ from jomon.oci.ports import NewBlob
 from jomon.store.layout import ImageStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-UNAVAILABLE = Path(__file__).parent.parent / "unavailable.toml"
-
-
-def excused() -> bool:
-    """Whether `tests/unavailable.toml` says that a machine of CI cannot have skopeo."""
-    return UNAVAILABLE.exists() and "skopeo" in tomllib.loads(UNAVAILABLE.read_text())
 
 
 @pytest.fixture(autouse=True)
-def _skopeo() -> None:
-    if shutil.which("skopeo") is not None:
-        return
-    reason = "skopeo is not installed; scripts/system-packages.sh installs it"
-    if os.environ.get("CI") == "true" and not excused():
-        pytest.fail(reason)
-    pytest.skip(reason)
+def _skopeo(needs: Any) -> None:
+    needs.program("skopeo")
 
 
 @pytest.fixture
