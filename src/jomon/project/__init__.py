@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jomon.project.fleet import Fleet
-from jomon.project.home import Home, find_home, load_fleet
+from jomon.project.fleet import Fleet, load_fleet
+from jomon.project.home import Home, find_home
 from jomon.project.project import Project, open_project
 
 __all__ = ["Fleet", "Home", "Project", "find_home", "load_fleet", "open_project"]

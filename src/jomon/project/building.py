@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jomon.core.errors import BuildError, DataError, UnknownNameError
+from jomon.core.errors import BuildError, UnknownNameError
 from jomon.core.localtime import LocalTime
 from jomon.core.spec import ProjectSpec
 from jomon.oci.digest import Digest
+from jomon.project.opened import OpenProject, day_text, require_gold
 from jomon.training.lineage import code_digest, environment, package_digest
 
 if TYPE_CHECKING:
     from jomon.core.rows import GoldRows
     from jomon.oci.ports import BuildCachePort
-    from jomon.project.project import Project
     from jomon.training.chain import Progress
 
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
@@ -60,7 +60,7 @@ class BuildReport:
 
 
 def build(
-    project: Project,
+    project: OpenProject,
     names: tuple[str, ...],
     refresh: str,
     progress: Progress | None,
@@ -165,21 +165,6 @@ def count_members(stages: list[dict[str, Any]]) -> dict[str, int]:
     return {name: sum(int(stage[name]) for stage in stages) for name in names}
 
 
-def require_gold(project: Project) -> Digest:
-    """The digest of gold; raises `DataError` where nothing was ingested."""
-    from jomon.data.state import logged_state
-
-    logged = logged_state(project.home.tables, "gold")
-    if logged is not None:
-        return logged.digest
-    from jomon.data.gold import gold_digest
-
-    digest = gold_digest(project.home.tables)
-    if digest is None:
-        raise DataError(f"Nothing was ingested into {project.folder} yet; run `jomon ingest` first.")
-    return digest
-
-
 def hold_out_day(spec: ProjectSpec, gold: GoldRows) -> int:
     """The first held-out local day (days since 1970): the last span of the data, or the declared day."""
     holdout = spec.evaluation.holdout
@@ -189,12 +174,7 @@ def hold_out_day(spec: ProjectSpec, gold: GoldRows) -> int:
     return last + 1 - round(holdout / timedelta(days=1))
 
 
-def day_text(day: int) -> str:
-    """A local day as text: 2013-09-25."""
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
-
-
-def base_image(project: Project, refresh: str) -> Digest | None:
+def base_image(project: OpenProject, refresh: str) -> Digest | None:
     """The image that a partial build starts from: `FLEET:latest`; None where everything is built."""
     if refresh == "all":
         return None
@@ -206,7 +186,7 @@ def base_image(project: Project, refresh: str) -> Digest | None:
         ) from None
 
 
-def build_key(project: Project, gold: Digest, refresh: str, base: Digest | None) -> Digest:
+def build_key(project: OpenProject, gold: Digest, refresh: str, base: Digest | None) -> Digest:
     """The digest of everything a build depends on: equal keys give the same image."""
     code = [code_digest(s.estimator, str(project.folder)) for s in project.spec.stages if ":" in s.estimator]
     return Digest.of_json(
@@ -223,7 +203,7 @@ def build_key(project: Project, gold: Digest, refresh: str, base: Digest | None)
     )
 
 
-def _whole(project: Project, digest: Digest) -> bool:
+def _whole(project: OpenProject, digest: Digest) -> bool:
     """Whether an image is there with every blob."""
     try:
         manifest = project.home.images.manifest(digest)
@@ -232,7 +212,7 @@ def _whole(project: Project, digest: Digest) -> bool:
     return all(project.home.images.has_blob(blob.digest) for blob in manifest.blobs)
 
 
-def _known_report(project: Project, digest: Digest, names: tuple[str, ...], started: float) -> BuildReport:
+def _known_report(project: OpenProject, digest: Digest, names: tuple[str, ...], started: float) -> BuildReport:
     import json
 
     from jomon.oci import media

@@ -21,8 +21,8 @@ from jomon.evaluation.compare import Comparison, StageOnTest, compare
 from jomon.oci import media
 from jomon.oci.digest import Digest, canonical_json
 from jomon.oci.ports import NewBlob
-from jomon.project.building import day_text, require_gold
 from jomon.project.fleet import Fleet
+from jomon.project.opened import day_text, require_gold
 from jomon.project.operating import traffic_of
 from jomon.stats.links import Link
 from jomon.training.build import days_of
@@ -34,7 +34,7 @@ from jomon.training.rows import StageRows
 
 if TYPE_CHECKING:
     from jomon.core.rows import GoldRows
-    from jomon.project.project import Project
+    from jomon.project.opened import OpenProject
     from jomon.training.peers import Peer
 
 Told = Callable[[str, int], None]
@@ -42,7 +42,7 @@ Told = Callable[[str, int], None]
 
 
 def evaluate(
-    project: Project, reference: str, *, again: bool = False, told: Told = lambda step, done: None
+    project: OpenProject, reference: str, *, again: bool = False, told: Told = lambda step, done: None
 ) -> dict[str, Any]:
     """The result of `jomon evaluate REF`; one that is attached already for the same data and settings is given as it is."""
     started = time.perf_counter()
@@ -94,7 +94,7 @@ def evaluate(
     return {**result, "seconds": round(time.perf_counter() - started, 2), "cached": False}
 
 
-def attached_evaluation(project: Project, digest: Digest, key: str) -> dict[str, Any] | None:
+def attached_evaluation(project: OpenProject, digest: Digest, key: str) -> dict[str, Any] | None:
     """The evaluation with this key that is attached to an image, if there is one."""
     store = project.home.images
     for referrer in store.referrers(digest, media.EVALUATION):
@@ -106,7 +106,7 @@ def attached_evaluation(project: Project, digest: Digest, key: str) -> dict[str,
     return None
 
 
-def attach(project: Project, digest: Digest, result: dict[str, Any]) -> None:
+def attach(project: OpenProject, digest: Digest, result: dict[str, Any]) -> None:
     """Attach a result, and its report where matplotlib is there."""
     blobs = [NewBlob(canonical_json(result), media.EVALUATION, {media.TITLE: "evaluation.json"})]
     project.home.images.attach(
@@ -121,7 +121,7 @@ def write_html(result: dict[str, Any], path: Path) -> Path:
     return write_report(result, path)
 
 
-def _key(project: Project, gold: Digest) -> str:
+def _key(project: OpenProject, gold: Digest) -> str:
     from jomon.training.lineage import package_digest
 
     spec = project.spec.canonical()
@@ -207,7 +207,7 @@ def _stage_on_test(
     )
 
 
-def stage_seconds(project: Project, fleet: Fleet) -> list[float]:
+def stage_seconds(project: OpenProject, fleet: Fleet) -> list[float]:
     """Seconds that fitting the slow parts of each stage took, kept or not, as the build cache noted them."""
     out = []
     for stage in fleet.runtime.members["stages"]:
@@ -217,7 +217,7 @@ def stage_seconds(project: Project, fleet: Fleet) -> list[float]:
     return out
 
 
-def _peers(project: Project, fleet: Fleet, gold: GoldRows, told: Told) -> dict[str, Peer]:
+def _peers(project: OpenProject, fleet: Fleet, gold: GoldRows, told: Told) -> dict[str, Peer]:
     runtime = fleet.runtime
     spec, settings = runtime.spec, project.spec.evaluation
     serve_day, learn_day = days_of(gold, runtime.context.local)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from jomon.oci import media
 from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
 from jomon.oci.manifest import Manifest
-from jomon.project.home import Home
+from jomon.project.home import Home, find_home, home_of
 
 Flags = NDArray[np.bool_]
 
@@ -127,6 +128,15 @@ class Fleet:
         from jomon.project.members import find_member
 
         return find_member(self.runtime.members, segment)
+
+
+def load_fleet(reference: str, store: Path | str | None = None) -> Fleet:
+    """The fleet image called `reference` (`flights:latest`, a digest), ready to answer.
+
+    `store` is a project folder or its `.jomon`; without it the nearest one is used. Every layer is checked against its
+    digest. Raises `UnknownNameError`, `CorruptError` or `StoreError`.
+    """
+    return Fleet.load(find_home() if store is None else home_of(store), reference)
 
 
 def _layer(manifest: Manifest, media_type: str, digest: Digest) -> Descriptor:

@@ -6,15 +6,11 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jomon.core.errors import StoreError
 from jomon.store.cache import BuildCache
 from jomon.store.layout import ImageStore
 from jomon.store.trust import TrustList
-
-if TYPE_CHECKING:
-    from jomon.project.fleet import Fleet
 
 STORE_VARIABLE = "JOMON_STORE"  # a folder that is used instead of the project's own `.jomon`
 FOLDER = ".jomon"
@@ -65,17 +61,7 @@ def find_home(start: Path | str | None = None) -> Home:
     )
 
 
-def load_fleet(reference: str, store: Path | str | None = None) -> Fleet:
-    """The fleet image called `reference` (`flights:latest`, a digest), ready to answer.
-
-    `store` is a project folder or its `.jomon`; without it the nearest one is used. Every layer is checked against its
-    digest. Raises `UnknownNameError`, `CorruptError` or `StoreError`.
-    """
-    from jomon.project.fleet import Fleet
-
-    if store is None:
-        home = find_home()
-    else:
-        path = Path(store)
-        home = Home(path / FOLDER if (path / FOLDER).is_dir() or (path / "jomon.yaml").exists() else path)
-    return Fleet.load(home, reference)
+def home_of(store: Path | str) -> Home:
+    """The home in a project folder, or the home that `store` itself is."""
+    path = Path(store)
+    return Home(path / FOLDER if (path / FOLDER).is_dir() or (path / "jomon.yaml").exists() else path)

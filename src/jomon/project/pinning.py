@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jomon.core.encoding import FeatureEncoder
 from jomon.core.errors import BuildError, CorruptError
 from jomon.core.segments import Segment
 from jomon.oci.digest import Digest
-from jomon.project.building import day_text
 from jomon.project.fleet import Fleet
+from jomon.project.opened import day_text
 from jomon.stats.estimate import Estimate
 from jomon.training.build import BuildRequest
 from jomon.training.document import read_stage_evidence
@@ -23,10 +22,10 @@ from jomon.training.pins import PinnedMember, PinnedStage
 from jomon.training.worker import SlowFit
 
 if TYPE_CHECKING:
-    from jomon.project.project import Project
+    from jomon.project.opened import OpenProject
 
 
-def pin(project: Project, request: BuildRequest, base: Digest, refresh: str) -> BuildRequest:
+def pin(project: OpenProject, request: BuildRequest, base: Digest, refresh: str) -> BuildRequest:
     """The request with everything pinned that `refresh` (`stage=...`, `member=...` or `stale`) does not name.
 
     Raises `BuildError` where the image cannot be built upon: other stages or features, a later end of its training, or
@@ -113,7 +112,7 @@ def _segment(member: Mapping[str, Any]) -> Segment:
     return Segment(tuple((axis, value) for axis, value in member["segment"]))
 
 
-def _cached_fits(project: Project, stages: list[dict[str, Any]], wanted: Wanted) -> dict[str, SlowFit]:
+def _cached_fits(project: OpenProject, stages: list[dict[str, Any]], wanted: Wanted) -> dict[str, SlowFit]:
     """The fits of all members that stay, by key; raises where one that answers is not in the cache."""
     needed: dict[str, bool] = {}
     for number, stage in enumerate(stages):

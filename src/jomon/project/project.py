@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jomon.core.errors import JomonError, UnknownNameError
-from jomon.core.spec import ProjectSpec
-from jomon.core.spec_yaml import ParsedProject, parse_project
+from jomon.core.spec_yaml import parse_project
 from jomon.project.home import FOLDER, Home
+from jomon.project.opened import OpenProject
 
 if TYPE_CHECKING:
     from jomon.data.report import IngestReport
@@ -23,23 +21,8 @@ if TYPE_CHECKING:
 FILE = "jomon.yaml"
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(OpenProject):
     """A folder with a `jomon.yaml`, read and checked; nothing is opened before it is used."""
-
-    folder: Path
-    parsed: ParsedProject
-    home: Home
-
-    @property
-    def spec(self) -> ProjectSpec:
-        """What the project file declares."""
-        return self.parsed.spec
-
-    @cached_property
-    def latest(self) -> str:
-        """The name that builds and refreshes move."""
-        return f"{self.spec.fleet}:latest"
 
     def ingest(self, *, fresh: bool = False, progress: Callable[[str], None] = lambda step: None) -> IngestReport:
         """Read the source into the tables; see `jomon.data.ingest.ingest`."""

@@ -14,14 +14,14 @@ from jomon.engine.fasttable import write_fast
 from jomon.oci import media
 from jomon.oci.digest import Digest
 from jomon.oci.ports import NewBlob
-from jomon.project.building import day_text, require_gold
 from jomon.project.fleet import Fleet
+from jomon.project.opened import day_text, require_gold
 from jomon.project.operating import traffic_of
 from jomon.stats.links import Link
 from jomon.training.operate import operate
 
 if TYPE_CHECKING:
-    from jomon.project.project import Project
+    from jomon.project.opened import OpenProject
 
 _EPOCH = date(1970, 1, 1)
 
@@ -48,7 +48,7 @@ class RefreshReport:
         return {**out, "before": str(self.before), "digest": str(self.digest), "seconds": round(self.seconds, 4)}
 
 
-def refresh(project: Project, reference: str, until: str | None) -> RefreshReport:
+def refresh(project: OpenProject, reference: str, until: str | None) -> RefreshReport:
     """See `Project.refresh`; the tag `reference` moves to the new image."""
     started = time.perf_counter()
     require_gold(project)

@@ -11,13 +11,13 @@ import numpy as np
 from jomon.core.errors import BuildError
 from jomon.oci.digest import Digest
 from jomon.oci.ports import BuildCachePort, CacheItem, CacheRead
-from jomon.project.building import require_gold
 from jomon.project.fleet import Fleet
 from jomon.project.members import iter_members
+from jomon.project.opened import require_gold
 from jomon.training.worker import SlowFit
 
 if TYPE_CHECKING:
-    from jomon.project.project import Project
+    from jomon.project.opened import OpenProject
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Forgetful:
         return 0
 
 
-def refit(project: Project, reference: str, count: int, seed: int = 0) -> RefitReport:
+def refit(project: OpenProject, reference: str, count: int, seed: int = 0) -> RefitReport:
     """Fit `count` members of the image again (all if it has fewer) and compare them with what the image holds."""
     from jomon.data.gold import read_gold
     from jomon.training.build import BuildRequest, build_fleet
