@@ -101,7 +101,7 @@ def build(
     with store.lease():
         built = build_fleet(request, cache, progress)
         fitted = time.perf_counter()
-        digest, manifest = publish(built, store, names, datetime.now(UTC), str(gold_digest))
+        digest, manifest = publish(built, store, names, datetime.now(UTC), str(built.learned))
     project.home.cache.put_plan(key, digest)
     seconds = {
         "read": read - started,

@@ -15,11 +15,13 @@ from jomon.core.localtime import LocalTime
 from jomon.core.rows import GoldRows
 from jomon.core.spec import ProjectSpec
 from jomon.core.table import Ints
+from jomon.oci.digest import Digest
 from jomon.oci.ports import BuildCachePort
 from jomon.training.chain import LEAST_BLOCKS, Chain, Progress, Silent, StageResult
 from jomon.training.estimators import Design
 from jomon.training.executors import MakeExecutor, Pool, local_processes
 from jomon.stats.links import Link
+from jomon.training.lineage import rows_digest
 from jomon.training.pins import PinnedStage
 from jomon.training.rows import Days, StageRows, TrainingRows, block_edges
 from jomon.training.slow import Scratch
@@ -48,7 +50,10 @@ class BuildRequest:
 
 @dataclass
 class Built:
-    """A fleet before it is written: stages with their members, and what encodes and routes rows."""
+    """A fleet before it is written: stages with their members, and what encodes and routes rows.
+
+    `learned` is the digest of the `rows` it was built from: the hold-out is no part of it.
+    """
 
     spec: ProjectSpec
     encoder: FeatureEncoder
@@ -56,6 +61,7 @@ class Built:
     edges: tuple[int, ...]
     end_day: int
     rows: int
+    learned: Digest
     stages: list[StageResult]
     seconds: dict[str, float]
     first_year: int
@@ -103,6 +109,7 @@ def build_fleet(
         tuple(int(day) for day in rows.edges),
         request.end_day,
         len(rows),
+        rows_digest(rows, np.arange(len(rows)), range(rows.X.shape[1])),
         chain.results,
         seconds,
         int(years[0]),

@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 def fleet_document(built: Built, buckets: list[int], gold: str) -> dict[str, Any]:
-    """Everything an answer needs but the packs and fast tables; `gold` is the digest of the rows."""
+    """Everything an answer needs but the packs and fast tables; `gold` is the digest of the rows it learned from."""
     return {
         "format": FORMAT,
         "fleet": built.spec.fleet,
