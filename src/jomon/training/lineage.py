@@ -62,9 +62,21 @@ class Lineage:
         return Digest.of_json({"recipe": recipe.document(), **own})
 
 
-@cache
 def code_digest(estimator: str, project_dir: str | None) -> str:
-    """Digest of the source files that decide what a fit gives: ours, and the user's module for a factory."""
+    """Digest of the source files that decide what a fit gives: ours, and the user's module for a factory.
+
+    The user's file is read each time: in a notebook it changes between two builds of one process.
+    """
+    own = _own_code(estimator if ":" not in estimator else ":")
+    if ":" not in estimator or not project_dir:
+        return own
+    path = Path(project_dir, *estimator.partition(":")[0].split(".")).with_suffix(".py")
+    user = path.read_bytes() if path.is_file() else estimator.encode()
+    return str(Digest(hashlib.sha256(own.encode() + user).hexdigest()))
+
+
+@cache
+def _own_code(estimator: str) -> str:
     names = [*_RECIPE_FILES]
     if ":" in estimator:
         names.append("estimators/factory.py")
@@ -73,9 +85,6 @@ def code_digest(estimator: str, project_dir: str | None) -> str:
     total = hashlib.sha256()
     for name in names:
         total.update(hashlib.sha256((_HERE / name).resolve().read_bytes()).digest())
-    if ":" in estimator and project_dir:
-        path = Path(project_dir, *estimator.partition(":")[0].split(".")).with_suffix(".py")
-        total.update(path.read_bytes() if path.is_file() else estimator.encode())
     return str(Digest(total.hexdigest()))
 
 
