@@ -236,9 +236,10 @@ class Chain:
             return SlowPart(fit, Served(own, own.copy()), fit.first, np.ones(len(level)), 1.0)
         assert before is not None
         moved = np.zeros(len(self.rows))
+        known = self.rows.known_block
         for block in range(fit.first + 1, self.rows.blocks):
             at = unseen & (self._block == block)
-            _, factors = self._factors(before, fit, unseen & (self._block < block), index)
+            _, factors = self._factors(before, fit, unseen & (known <= block), index)
             moved[at] = (np.append(factors, 0.0)[level.segment] * fit.slow)[at]
         stage_factor, factors = self._factors(before, fit, unseen, index)
         for s, segment in enumerate(level.segments):
@@ -275,7 +276,7 @@ class Chain:
             return self._along(stretch, slow.entering, pin.fast, path)
         declared = self.spec.fast.half_life
         half_life = None if isinstance(declared, str) else declared.total_seconds() / 86_400.0
-        chooser = Chooser(stretch, self._block, counted, half_life, self.spec.fast.scale)
+        chooser = Chooser(stretch, self.rows.known_block, counted, half_life, self.spec.fast.scale)
         path = tuple(
             chooser.choose(block) if block > slow.first else None for block in range(self.rows.blocks)
         )

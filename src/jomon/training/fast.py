@@ -139,38 +139,41 @@ class Chooser:
     few stormy weeks would choose is seldom what the next ones need. The rule is the one-standard-error rule of Breiman,
     Friedman, Olshen and Stone (1984), "Classification and regression trees", section 3.4.3.
 
-    `block` int16[n] of each row and `counted` bool[n]: the rows whose loss counts; `half_life` in days fixes that one.
+    `known_block` int16[n] as in `TrainingRows`; `counted` bool[n]: the rows whose loss counts; `half_life` in days
+    fixes that one.
     """
 
     def __init__(
         self,
         stretch: Stretch,
-        block: NDArray[np.int16],
+        known_block: NDArray[np.int16],
         counted: NDArray[np.bool_],
         half_life: float | None,
         scale: bool,
     ) -> None:
-        self._stretch, self._block, self._counted = stretch, block, counted
+        self._stretch, self._known, self._counted = stretch, known_block, counted
         self._grid = dict(GRID) if half_life is None else {**GRID, "half_life": (half_life,)}
         if not scale:
             self._grid["slope_rows"] = (0.0,)
         self._half_life = half_life
-        cell = (stretch.serve_day[counted].astype(np.int64) // 7) * 1000 + block[counted]
+        cell = (stretch.serve_day[counted].astype(np.int64) // 7) * 1000 + known_block[counted]
         cells, self._cell = np.unique(cell, return_inverse=True)
-        self._cell_block = cells % 1000
+        self._cell_known, self._cell_week = cells % 1000, cells // 1000
         self._seen: dict[FastParams, Floats] = {}
         self._without = self._by_cell(stretch.served)
 
-    def choose(self, before_block: int) -> FastParams | None:
-        """The settings by the rows of the blocks before `before_block`; None where having no fast part loses less."""
-        rows = self._counted & (self._block < before_block)
+    def choose(self, for_block: int) -> FastParams | None:
+        """The settings by the rows whose outcomes were known when `for_block` began; None where having no fast part
+        loses less."""
+        rows = self._counted & (self._known <= for_block)
         if not rows.any():
             return None
         entering = self._stretch.served.answer[rows]
         _, curvature = self._stretch.link.derivatives(entering, self._stretch.y[rows])
         start = FastParams(center=_rounded(np.mean(entering)), unit=_rounded(np.mean(curvature)))
         params = start if self._half_life is None else replace(start, half_life=self._half_life)
-        cells = self._cell_block < before_block
+        cells = self._cell_known <= for_block
+        weeks = np.unique(self._cell_week[cells], return_inverse=True)[1]
 
         def losses(candidate: FastParams) -> Floats:
             if candidate not in self._seen:
@@ -182,14 +185,15 @@ class Chooser:
             last = params
             for name, values in self._grid.items():
                 best = min((replace(params, **{name: v}) for v in values), key=lambda c: float(losses(c).sum()))
-                if _clearly_less(losses(best) - losses(params)):
+                gain: Floats = np.bincount(weeks, losses(best) - losses(params)).astype(np.float64)
+                if _clearly_less(gain):
                     params = best
             if params == last:
                 break
         return params if float(losses(params).sum()) < float(self._without[cells].sum()) else None
 
     def _by_cell(self, served: Served) -> Floats:
-        """Summed loss in each week of each block."""
+        """Summed loss in each week, rows that other blocks may use first apart."""
         rows = self._counted
         losses = self._stretch.link.losses(served.answer[rows], self._stretch.y[rows])
         return np.bincount(self._cell, losses).astype(np.float64)

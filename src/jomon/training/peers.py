@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jomon.core.segments import Segment
 from jomon.core.spec import StageSpec
@@ -127,13 +128,13 @@ class PeerLab:
         s = self.study
         best: tuple[float, tuple[str, ...], dict[str, Any]] | None = None
         seconds, fits = 0.0, 0
+        at = self._tuning_rows
         _, tuning_global, _ = self._global_tuning
         for level in s.levels:
             trials = trial_params({}, LOCAL_SPACE, s.trials, s.seed + 1, self._days)
             for params in trials:
                 fit = self._margins(pool, level, params, (s.tune_day, s.end_day))
                 seconds, fits = seconds + fit.seconds, fits + sum(m.fit is not None for m in fit.members)
-                at = (s.serve_day >= s.tune_day) & (s.serve_day < s.end_day)
                 margins = np.where(self._has(level, fit), fit.slow, tuning_global)
                 loss = float(np.mean(s.link.losses(margins[at], s.y[at])))
                 if best is None or loss < best[0]:
@@ -146,6 +147,12 @@ class PeerLab:
         fits += sum(m.fit is not None for m in final.members)
         return Peer(margins, seconds + final.seconds, fits, {"level": list(level), **params})
 
+    @property
+    def _tuning_rows(self) -> NDArray[np.bool_]:
+        """The rows that parameters are chosen by: of the last block before the hold-out, known when that begins."""
+        s = self.study
+        return (s.serve_day >= s.tune_day) & (s.serve_day < s.end_day) & (s.learn_day <= s.end_day)
+
     def _has(self, level: tuple[str, ...], fit: StageFit) -> Any:
         """Rows answered by a local model: those of segments that had one when it was asked."""
         rows = self.study.levels[level]
@@ -157,7 +164,7 @@ class PeerLab:
         self, pool: Pool, level: tuple[str, ...], space: Mapping[str, Sequence[Any]], declared: Mapping[str, Any]
     ) -> tuple[dict[str, Any], float, int]:
         s = self.study
-        at = (s.serve_day >= s.tune_day) & (s.serve_day < s.end_day)
+        at = self._tuning_rows
         best: tuple[float, dict[str, Any], Floats] | None = None
         seconds = 0.0
         trials = trial_params(declared, space, s.trials, s.seed, self._days)

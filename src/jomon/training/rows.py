@@ -85,6 +85,11 @@ class TrainingRows:
         """The block each row is answered in, int16[n]."""
         return (np.searchsorted(self.edges, self.serve_day, side="right") - 1).astype(np.int16)
 
+    @property
+    def known_block(self) -> NDArray[np.int16]:
+        """The first block whose settings may be chosen with a row's outcome, int16[n]: it was known when that began."""
+        return np.searchsorted(self.edges, self.learn_day, side="left").astype(np.int16)
+
 
 def block_edges(serve_day: Days, end_day: int, blocks: int) -> Days:
     """Days on which `blocks` blocks begin, and `end_day`: the first holds 40% of the rows, the others equal shares.
