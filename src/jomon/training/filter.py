@@ -19,7 +19,8 @@ import numba
 import numpy as np
 
 LOGIT, IDENTITY, LOG = 0, 1, 2
-STEP_LIMIT = 2.0  # largest change of an offset in one day on the logit or log scale: a factor of e^2, for safety only
+STEP_LIMIT = 2.0  # most that a day's outcomes move an offset on the logit or log scale (a factor of e^2), for safety
+LEAST_SLOPE, MOST_SLOPE = -0.9, 2.0  # bounds of a slope: margins never change their order, nor grow beyond threefold
 
 
 @numba.njit(cache=True, nogil=True)
@@ -73,6 +74,7 @@ def run_filter(  # noqa: PLR0917
     gradient = np.zeros((m, 2))
     curvature = np.zeros((m, 3))
     touched = np.zeros(m, dtype=np.int64)
+    aged = np.zeros(m)
     serve = 0
     while serve < serve_day.shape[0] and serve_day[serve] < first_day:
         s = serve_segment[serve]
@@ -115,6 +117,7 @@ def run_filter(  # noqa: PLR0917
             precision[s, 2] *= factor
         for i in range(count):
             s = touched[i]
+            aged[s] = _mode(linear, precision, s, prior_offset, prior_slope)[0]
             if saturation > 0.0:
                 weight = 1.0 / (1.0 + curvature[s, 0] / saturation)
                 for j in range(3):
@@ -128,8 +131,10 @@ def run_filter(  # noqa: PLR0917
                 curvature[s, j] = 0.0
             gradient[s, 0] = 0.0
             gradient[s, 1] = 0.0
+            if link != IDENTITY:
+                _limit(linear, precision, theta, s, prior_offset, prior_slope, aged[s])
         for s in range(m):
-            _solve(link, linear, precision, theta, s, prior_offset, prior_slope)
+            theta[s, 0], theta[s, 1] = _mode(linear, precision, s, prior_offset, prior_slope)
         for i in range(start, tick):
             s = tick_segment[i]
             row = tick_row[i]
@@ -143,27 +148,40 @@ def run_filter(  # noqa: PLR0917
 
 
 @numba.njit(cache=True, nogil=True)
-def _solve(  # noqa: PLR0917
-    link: int,
+def _mode(
+    linear: np.ndarray, precision: np.ndarray, s: int, prior_offset: float, prior_slope: float
+) -> tuple[float, float]:
+    """Offset and slope of segment `s`: the mode within the slope's bounds."""
+    a = precision[s, 0] + prior_offset
+    if prior_slope <= 0.0:
+        return linear[s, 0] / a, 0.0
+    b, c = precision[s, 1], precision[s, 2] + prior_slope
+    slope = (a * linear[s, 1] - b * linear[s, 0]) / (a * c - b * b)
+    slope = min(max(slope, LEAST_SLOPE), MOST_SLOPE)
+    return (linear[s, 0] - b * slope) / a, slope
+
+
+@numba.njit(cache=True, nogil=True)
+def _limit(
     linear: np.ndarray,
     precision: np.ndarray,
     theta: np.ndarray,
     s: int,
     prior_offset: float,
     prior_slope: float,
+    aged: float,
 ) -> None:
-    """Move `theta[s]` to the mode; a step beyond the limit is cut and the linear term follows it."""
-    a = precision[s, 0] + prior_offset
-    if prior_slope <= 0.0:
-        offset, slope = linear[s, 0] / a, 0.0
-    else:
-        b, c = precision[s, 1], precision[s, 2] + prior_slope
-        det = a * c - b * b
-        offset = (c * linear[s, 0] - b * linear[s, 1]) / det
-        slope = (a * linear[s, 1] - b * linear[s, 0]) / det
-        slope = min(max(slope, -0.9), 2.0)
-    if link != IDENTITY and abs(offset - theta[s, 0]) > STEP_LIMIT:
-        offset = theta[s, 0] + STEP_LIMIT * np.sign(offset - theta[s, 0])
-        linear[s, 0] = a * offset + (precision[s, 1] * slope if prior_slope > 0.0 else 0.0)
-    theta[s, 0] = offset
-    theta[s, 1] = slope
+    """Cut what a day's outcomes move the offset by: the linear term follows, as if the day had said no more.
+
+    The step counts from yesterday's offset or from where ageing alone would take it (`aged`), whichever is nearer, so
+    that forgetting is never taken for evidence.
+    """
+    offset, _ = _mode(linear, precision, s, prior_offset, prior_slope)
+    low, high = min(aged, theta[s, 0]) - STEP_LIMIT, max(aged, theta[s, 0]) + STEP_LIMIT
+    if low <= offset <= high:
+        return
+    cut = min(max(offset, low), high)
+    linear[s, 0] = (precision[s, 0] + prior_offset) * cut
+    if prior_slope > 0.0:
+        slope = (linear[s, 1] - precision[s, 1] * cut) / (precision[s, 2] + prior_slope)
+        linear[s, 0] += precision[s, 1] * min(max(slope, LEAST_SLOPE), MOST_SLOPE)
