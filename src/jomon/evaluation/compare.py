@@ -26,6 +26,16 @@ Floats = NDArray[np.float64]
 PEERS = ("global_kept", "global_retrained", "local")
 SEGMENT_ROWS = 200  # held-out rows below which a segment is shown but not tested
 FALSE_DISCOVERIES = 0.05  # share of the segments called worse or better that may be wrong
+LIMITS: dict[str, tuple[float, float | None]] = {
+    "log_loss": (0.0, None),
+    "roc_auc": (0.0, 1.0),
+    "brier": (0.0, 1.0),
+    "calibration_error": (0.0, 1.0),
+    "rmse": (0.0, None),
+    "mae": (0.0, None),
+    "poisson_deviance": (0.0, None),
+}
+"""What a metric lies between; a difference of two may be negative."""
 _EPOCH = date(1970, 1, 1)
 StageVerdict = Literal["pays", "brings nothing", "harms", "unknown"]
 
@@ -35,6 +45,7 @@ class StageOnTest:
     """One stage on the held-out rows (n): `without` float64[n] are the fleet's margins with this stage left out.
 
     `segment` int32[n] (-1: no member of this stage took part), `segments` their texts; counts from the build.
+    `fast_alone`: only the stage's fast part was left out, because without its slow part nothing would answer.
     """
 
     level: tuple[str, ...]
@@ -49,6 +60,7 @@ class StageOnTest:
     failed: int
     seconds: float
     reason: str
+    fast_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ def compare(c: Comparison) -> dict[str, Any]:
         "window": _window(c),
     }
     for player, values in measured.items():
-        out[player] = {m: _estimate(boot, value).to_json() for m, value in values.items()}
+        out[player] = {m: _estimate(boot, value).within(*LIMITS[m]).to_json() for m, value in values.items()}
     out["difference"] = {
         peer: {m: _estimate(boot, measured["fleet"][m] - measured[peer][m]).to_json() for m in metrics}
         for peer in measured
@@ -167,6 +179,7 @@ def _stages(c: Comparison, boot: DayBootstrap) -> tuple[list[dict[str, Any]], li
                 "verdict": _verdict(brought),
                 "seconds": stage.seconds,
                 "reason": stage.reason,
+                "fast_alone": stage.fast_alone,
             }
         )
     _call(tested)
@@ -228,22 +241,8 @@ def plainly(result: Mapping[str, Any]) -> list[str]:
     metric = result["metrics"][0]
     name = metric.replace("_", " ")
     out = [_against(result, peer, metric, name) for peer in PEERS if peer in result["difference"]]
-    for stage in result["stages"]:
-        level = "[" + ", ".join(stage["level"]) + "]"
-        brought = stage["brought"]
-        if stage["verdict"] == "pays":
-            out.append(f"Stage {level} pays: it takes {-brought['value']:.4f} off the {name}.")
-        elif stage["verdict"] == "harms":
-            out.append(f"Stage {level} harms: it adds {brought['value']:.4f} to the {name}; remove it.")
-        elif stage["verdict"] == "brings nothing":
-            saved = f"; leaving it out would save {stage['seconds']:.1f} s of fitting" if stage["seconds"] >= 0.05 else ""
-            out.append(
-                f"Stage {level} brings nothing that can be told from zero ({brought['value']:+.4f}, "
-                f"{brought['low']:+.4f} to {brought['high']:+.4f}){saved}."
-            )
-        elif stage["accepted"] == 0:
-            saved = f"; leaving it out would save {stage['seconds']:.1f} s of fitting" if stage["seconds"] >= 0.05 else ""
-            out.append(f"Stage {level} was not kept by the build ({stage['reason']}){saved}.")
+    loss = Link(result["kind"]).loss_name.replace("_", " ")
+    out += [sentence for stage in result["stages"] if (sentence := _of_stage(stage, loss))]
     worse = sum(s["significant"] == "worse" for s in result["segments"])
     tested = sum(bool(s.get("tested")) for s in result["segments"])
     out.append(
@@ -251,6 +250,23 @@ def plainly(result: Mapping[str, Any]) -> list[str]:
         f"{'is' if worse == 1 else 'are'} worse off with their member, at {FALSE_DISCOVERIES:.0%} false discoveries."
     )
     return out
+
+
+def _of_stage(stage: Mapping[str, Any], loss: str) -> str:
+    """What a stage brought in one sentence, `loss` naming the loss per row; empty where nothing was measured of it."""
+    brought, seconds = stage["brought"], 0.0 if stage["fast_alone"] else stage["seconds"]
+    level = "[" + ", ".join(stage["level"]) + "]"
+    who = f"The fast part of stage {level}" if stage["fast_alone"] else f"Stage {level}"
+    saved = f"; leaving it out saves {seconds:.1f} s of fitting" if seconds >= 0.05 else ""
+    if stage["verdict"] == "unknown":
+        return f"{who} was not kept by the build ({stage['reason']}){saved}." if stage["accepted"] == 0 else ""
+    value, rows = brought["value"], f"{brought['rows']:,} rows"
+    if stage["verdict"] == "pays":
+        return f"{who} pays: {-value:.4f} less {loss} ({rows})."
+    if stage["verdict"] == "harms":
+        return f"{who} harms: {value:.4f} more {loss} ({rows}); leave it out."
+    interval = f"{value:+.4f}, {brought['low']:+.4f} to {brought['high']:+.4f}"
+    return f"{who} brings nothing that can be told from zero ({interval}, {rows}){saved}."
 
 
 def _against(result: Mapping[str, Any], peer: str, metric: str, name: str) -> str:

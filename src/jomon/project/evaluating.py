@@ -158,16 +158,18 @@ def _fleet_on_test(
     served, ended = operate(link, runtime.spec.relation, traffic, states, last)
     stages = []
     members = runtime.members["stages"]
-    for number, stage in enumerate(runtime.spec.stages):
+    for number in range(len(runtime.spec.stages)):
         document = members[number]
         without = None
         serving = any(m["serving"] for m in document["members"])
-        if serving and not (number == 0 and runtime.spec.relation == "correct"):
+        first = number == 0  # nothing would answer without it: its fast part alone is left out
+        if serving and not first:
             without = operate(link, runtime.spec.relation, traffic, states, last, without=number)[0].answer[held]
         elif serving and states[number] is not None:
             frozen = tuple(None if i == number else s for i, s in enumerate(states))
             without = operate(link, runtime.spec.relation, traffic, frozen, last)[0].answer[held]
-        stages.append(_stage_on_test(runtime, number, document, without, traffic, held, ended[number], seconds[number]))
+        on_test = _stage_on_test(runtime, number, document, without, traffic, held, ended[number], seconds[number])
+        stages.append(replace(on_test, fast_alone=first))
     return test, traffic.take(held), stages, served.answer[held]
 
 
