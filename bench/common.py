@@ -18,6 +18,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+JOMON = Path(sys.executable).parent / "jomon"
 RESULTS = Path(__file__).parent / "results"
 SPREAD = (0.1, 0.5, 0.9)  # quantiles quoted as low, value and high of repeated measurements
 Row = dict[str, Any]
@@ -165,6 +167,12 @@ def timed(
     started = time.perf_counter()
     out = run(command, cwd, env)
     return time.perf_counter() - started, out
+
+
+def forget(project: Path) -> None:
+    """Take away all that builds of a project left: its tables stay."""
+    for name in ("images", "cache"):
+        shutil.rmtree(project / ".jomon" / name, ignore_errors=True)
 
 
 def last_json(text: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ import numpy as np
 
 from bench import peer
 from bench.common import (
+    JOMON,
     document,
+    forget,
     full_run,
     last_json,
     ratio,
@@ -40,7 +42,6 @@ from bench.common import (
 )
 
 HERE = Path(__file__).parent
-JOMON = Path(sys.executable).parent / "jomon"
 ALLOWED = 2.0  # seconds that the mark of S1 grants beside its factor
 LEAST = 0.05  # seconds below which a difference of wall times is noise
 ROUNDS = 5
@@ -65,10 +66,9 @@ def prepare(folder: Path, full: bool) -> Path:
 
 def build(project: Path) -> tuple[float, dict[str, Any]]:
     """Wall seconds of a first build, and its report."""
-    for name in ("images", "cache"):
-        shutil.rmtree(project / ".jomon" / name, ignore_errors=True)
+    forget(project)
     seconds, out = timed([JOMON, "build", "--json"], project)
-    return seconds, last_json(" ".join(out.split()))
+    return seconds, json.loads(out)
 
 
 def rounds(project: Path, plan: Path, count: int) -> dict[str, Any]:
