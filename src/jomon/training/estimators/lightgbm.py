@@ -14,7 +14,7 @@ import numpy as np
 from jomon.core.errors import BuildError
 from jomon.core.table import Floats
 from jomon.engine.lightgbm_text import parse
-from jomon.engine.trees import TreeArrays
+from jomon.engine.trees import TreeArrays, constant_trees
 from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
 
@@ -79,6 +79,25 @@ class _Fitted:
         return None
 
 
+@dataclass(frozen=True)
+class _Constant:
+    """What stands for trees where LightGBM refuses a sample that has nothing to split."""
+
+    value: float
+    width: int
+
+    def margin(self, X: Floats) -> Floats:
+        return np.full(len(X), self.value)
+
+    @cached_property
+    def packed(self) -> TreeArrays:
+        return constant_trees(self.value, self.width)
+
+    @property
+    def opaque(self) -> None:
+        return None
+
+
 class LightGBM:
     """`estimator: lightgbm`; parameters are LightGBM's own, under its main names or aliases."""
 
@@ -93,7 +112,10 @@ class LightGBM:
 
     def fit(
         self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
-    ) -> _Fitted:
+    ) -> _Fitted | _Constant:
+        if link.kind == "count" and not sample.y.any():
+            # Without a single event no row differs from another; what is left of the level is the fast part's.
+            return _Constant(link.base(sample.y) if sample.offset is None else 0.0, sample.X.shape[1])
         lgb = load_lightgbm()
         settings = self._settings(params, link, seed)
         rounds = settings.pop("num_iterations")
