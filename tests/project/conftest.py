@@ -1,4 +1,4 @@
-"""A small shop with deliveries: 60 days, 8 regions, 2 channels; ingested and built once, copied for tests that change it."""
+"""A small shop with deliveries: 60 days, 8 regions, 2 channels; ingested and built once, copied to be changed."""
 
 from __future__ import annotations
 
