@@ -253,3 +253,20 @@ def test_the_time_of_rows_may_be_in_any_zone(shops, timed, fitted):
     X = shops[COLUMNS]
     utc = X.assign(time=X["time"].dt.tz_localize("Europe/Paris").dt.tz_convert(UTC))
     assert (fitted.predict_proba(utc) == fitted.predict_proba(X)).all()
+
+
+def test_a_row_whose_shop_is_missing_or_new_is_answered_by_the_root(shops):
+    fleet = FleetClassifier(LOCAL).fit(shops[["shop", "price"]], shops["sold"])
+    X = pd.DataFrame({"shop": [None, "moon", "north"], "price": [0.5, 0.5, 0.5]})
+    reasons = [[step.reason for step in route] for route in fleet.route(X)]
+    assert reasons[0] == ["answers", "no value for shop"]
+    assert reasons[1] == ["answers", "no member: no rows of this segment in training"]
+    assert reasons[2] == ["answers", "answers"]
+    margin = fleet.decision_function(X)
+    assert margin[0] == margin[1] != margin[2]
+
+
+def test_a_row_without_its_time_is_refused_by_its_number(shops, fitted):
+    X = shops[COLUMNS][:10].assign(time=shops["time"][:10].where(np.arange(10) != 4))
+    with pytest.raises(jomon.core.errors.PredictError, match="Row 4: time is missing"):
+        fitted.predict(X)

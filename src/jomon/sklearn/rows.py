@@ -20,9 +20,7 @@ from jomon.core.table import Floats
 from jomon.project.frames import as_polars
 
 FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # of rows without a time
-DAYS = (
-    100  # days that rows without a time are spread over: enough to tell noise from a difference between days
-)
+DAYS = 100  # days that rows without a time are spread over: enough to tell noise between days
 
 
 def read(estimator: Any, X: Any, y: Any) -> tuple[pl.DataFrame, Any]:
