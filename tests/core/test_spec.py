@@ -195,7 +195,8 @@ def test_the_models_can_be_made_in_python_by_name() -> None:
     period = Validity(segment={"line": "7"}, start=date(2013, 1, 1))
     stage = StageSpec(level=("line",), estimator="none", valid=(period,))
     assert stage.valid[0].start == date(2013, 1, 1)
-    assert (stage.name, stage.min_rows, StageSpec(level=()).min_rows) == ("line", 200, 0)
+    assert (stage.name, stage.min_rows, StageSpec(level=()).min_rows) == ("line", 0, 0)
+    assert StageSpec(level=("line",)).min_rows == 200
 
 
 def test_the_columns_needed_are_all_but_lookup_features_calendar_and_axes() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,7 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, needs: Any) -> Iterator[str
     user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
     if user:
         shutil.chown(folder, user)
-        for parent in list(folder.parents)[:2]:
+        for parent in folder.parents:
+            if parent == Path(tempfile.gettempdir()):
+                break
             parent.chmod(0o755)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
