@@ -33,7 +33,8 @@ def build(
         ),
     ] = "all",
     workers: Annotated[
-        int | None, typer.Option(min=1, max=1024, metavar="N", help="Processes that fit members; by default one a core.")
+        int | None,
+        typer.Option(min=1, max=1024, metavar="N", help="Processes that fit; by default one a core."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Fit every member, and compare with nothing.")
@@ -113,6 +114,7 @@ class BuildSteps:
             "trained": result.fits("fitted"),
             "cached": result.fits("cached"),
             "candidates": len(result.candidates),
+            "failed": result.failed,
         }
         self._steps.end(_stage_text(stage, self._stages), cached=not stage["trained"] and stage["cached"] > 0)
 
@@ -121,7 +123,8 @@ def _stage_text(stage: dict[str, Any], stages: int) -> str:
     head = f"[{stage['stage'] + 1}/{stages}] {words.level(stage['level'])} {stage['estimator']}"
     if stage["estimator"] == "none":
         return f"{head}: fast part of {words.of_things(stage['candidates'], 'segment')}"
-    return f"{head}: {words.count(stage['trained'])} fitted, {words.count(stage['cached'])} from the cache"
+    failed = f", {words.count(stage['failed'])} failed" if stage["failed"] else ""
+    return f"{head}: {words.count(stage['trained'])} fitted, {words.count(stage['cached'])} from the cache{failed}"
 
 
 def show_build(report: BuildReport) -> None:
@@ -156,14 +159,15 @@ def show_build(report: BuildReport) -> None:
         )
     say()
     m = report.members
-    trained = f"{words.count(m['trained'])} trained, {words.count(m['cached'])} cached, {words.count(m['failed'])} failed"
+    trained = ", ".join(f"{words.count(m[what])} {what}" for what in ("trained", "cached", "failed"))
     say(
-        f"{words.of_things(m['serving'], 'member')} of {words.of_things(m['candidates'], 'candidate')} answer; {trained}."
+        f"{words.count(m['serving'])} of {words.of_things(m['candidates'], 'candidate')} became members; {trained}."
     )
     say(f"{words.count(report.rows)} rows until {report.until}, the hold-out untouched.")
     name = ", ".join(report.names)
     say(
-        f"{name}  sha256:{report.digest.short}  {words.size(report.size_bytes)}  {words.seconds(report.seconds['total'])}"
+        f"{name}  sha256:{report.digest.short}  {words.size(report.size_bytes)}  "
+        f"{words.seconds(report.seconds['total'])}"
     )
 
 

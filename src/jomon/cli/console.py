@@ -68,3 +68,8 @@ def show(out: Table) -> None:
 def say(line: str = "", style: str | None = None) -> None:
     """One line (or a paragraph that wraps) on stdout."""
     stdout().print(line, style=style)
+
+
+def raw(line: str) -> None:
+    """One line on stdout as it is, however long: a command to be copied, or a path."""
+    sys.stdout.write(line + "\n")

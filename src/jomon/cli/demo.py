@@ -10,7 +10,7 @@ import typer
 
 from jomon.cli import words
 from jomon.cli.build import run_build, show_build
-from jomon.cli.console import print_json, say, stderr
+from jomon.cli.console import print_json, raw, say, stderr
 from jomon.cli.door import kept
 from jomon.cli.evaluate import run_evaluate, show_evaluation, write_report
 from jomon.cli.images import show_images
@@ -126,6 +126,6 @@ def _next(project: Project, folder: Path, report: Path | None, took: float) -> N
     say(f"\nDone in {words.seconds(took)}. Try next:", style="bold")
     where = f"-p {shown_path(folder)}"
     row = 'carrier=UA origin=EWR dest=ORD scheduled_departure="2013-12-24 17:00"'
-    say(f"  jomon route flights:latest {where} --row '{row}'")
-    say(f"  jomon inspect flights:latest {where} --member 'carrier=UA origin=EWR'")
-    say(f"  jomon refresh {where} --until 2013-10-31")
+    raw(f"  jomon route flights:latest {where} --row '{row}'")
+    raw(f"  jomon inspect flights:latest {where} --member 'carrier=UA origin=EWR'")
+    raw(f"  jomon refresh {where} --until 2013-10-31")

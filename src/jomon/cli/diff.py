@@ -40,8 +40,11 @@ def _show(found: dict[str, Any]) -> None:
         )
     came, went, changed = found["came"], found["went"], found["changed"]
     say()
-    say(f"{words.of_things(len(came), 'member')} came, {words.count(len(went))} went, {words.count(len(changed))} changed, "
-        f"{words.count(found['unchanged'])} did not.")  # fmt: skip
+    counts = (words.of_things(len(came), "member"), words.count(len(went)), words.count(len(changed)))
+    say(
+        "{} came, {} went, {} changed in the slow part; ".format(*counts)
+        + f"{words.count(found['unchanged'])} did not."
+    )
     causes = {cause: n for cause, n in found["by_cause"].items() if n}
     if causes:
         say("Changed in: " + ", ".join(f"{cause} ({words.count(n)})" for cause, n in causes.items()) + ".")
@@ -58,8 +61,8 @@ def _show(found: dict[str, Any]) -> None:
     fast = table("FAST PART", "IN BOTH", "MOVED", "CAME", "WENT", "LARGEST MOVE",
                  right=["IN BOTH", "MOVED", "CAME", "WENT", "LARGEST MOVE"])  # fmt: skip
     for one in found["fast"]:
-        counts = [words.count(one[key]) for key in ("both", "moved", "came", "went")]
-        fast.add_row(words.level(one["level"]), *counts, words.number(one["largest"]))
+        told = [words.count(one[key]) for key in ("both", "moved", "came", "went")]
+        fast.add_row(words.level(one["level"]), *told, words.number(one["largest"]))
     if found["fast"]:
         say()
         show(fast)

@@ -9,7 +9,10 @@ from jomon.core.errors import StoreError
 
 
 def doctor(project: ProjectDir = None, as_json: Json = False) -> int:
-    """Look at versions, optional parts, caches, disk and store, and say what to do; exit status 1 if something is wrong."""
+    """Look at versions, optional parts, caches, disk and store, and say what to do.
+
+    Exit status 1 means that something is wrong; optional parts may be absent.
+    """
     from jomon.project.doctor import diagnose
 
     try:

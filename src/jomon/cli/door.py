@@ -16,7 +16,7 @@ DEBUG = "--debug"
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
-class Stopped(JomonError):
+class StoppedError(JomonError):
     """Ctrl-C; the text says what was kept."""
 
     exit_status = INTERRUPTED
@@ -28,7 +28,7 @@ def kept(what: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Stopped(f"stopped; {what}") from None
+        raise StoppedError(f"stopped; {what}") from None
 
 
 class Door(TyperGroup):

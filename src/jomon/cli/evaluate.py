@@ -109,8 +109,8 @@ def show_evaluation(result: dict[str, Any]) -> None:
     """The players, the stages, the cost, and what it all means in sentences."""
     window = result["window"]
     say()
-    say(f"Held out: {words.count(window['rows'])} rows, {window['from']} to {window['to']} ({window['weeks']:g} weeks); "
-        "95% intervals, days resampled.")  # fmt: skip
+    weeks = f"{window['from']} to {window['to']} ({window['weeks']:g} weeks)"
+    say(f"Held out: {words.count(window['rows'])} rows, {weeks}; 95% intervals, days resampled.")
     show(_players(result))
     say()
     show(_stages(result))

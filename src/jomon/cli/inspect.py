@@ -84,12 +84,8 @@ def _show_member(member: dict[str, Any]) -> None:
             + (f": {evidence['reason']}" if evidence["value"] is None and evidence.get("reason") else ""),
             "stage": f"{member['stage_evidence']['verdict']}: {member['stage_evidence']['reason']}",
             "rows": words.count(member["rows"]),
-            "slow part": "none"
-            if slow is None
-            else f"{slow['kind']}, {words.size(slow['size_bytes'])} of layer {slow['layer'][7:19]}, x {slow['shrink']:g}",
-            "fast part": "none"
-            if fast is None
-            else f"offset {fast['offset']:+.4f}, slope {fast['slope']:+.4f} around {fast['center']:g}, until {fast['until']}",
+            "slow part": _slow(slow),
+            "fast part": _fast(fast),
             "error": member.get("error", "none"),
         }
     )
@@ -105,3 +101,16 @@ def _show_member(member: dict[str, Any]) -> None:
             "seed": str(recipe.get("seed", "none")),
         }
     )
+
+
+def _slow(slow: dict[str, Any] | None) -> str:
+    if slow is None:
+        return "none"
+    return f"{slow['kind']} x {slow['shrink']:g}, {words.size(slow['size_bytes'])} of layer {slow['layer'][7:19]}"
+
+
+def _fast(fast: dict[str, Any] | None) -> str:
+    if fast is None:
+        return "none"
+    line = f"offset {fast['offset']:+.4f}, slope {fast['slope']:+.4f} around {fast['center']:g}"
+    return f"{line}, until {fast['until']}"

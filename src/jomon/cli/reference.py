@@ -96,7 +96,11 @@ def cli_page() -> str:
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         usage = " ".join([path, *(_metavar(p) for p in arguments), "[OPTIONS]"])
         lines += [f"## {path}", "", f"    {usage}", "", *_paragraphs(command.help or "")]
-        lines += [*(f"- `{_metavar(p)}`: {getattr(p, 'help', '')}" for p in arguments), *_options_of(command), ""]
+        lines += [
+            *(f"- `{_metavar(p)}`: {getattr(p, 'help', '')}" for p in arguments),
+            *_options_of(command),
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -104,8 +108,8 @@ def project_page() -> str:
     """The page of the project file."""
     lines = [NOTE, "", "# The project file", ""]
     lines += [
-        "`jomon.yaml` is read as YAML 1.2. A key that is not listed here is an error; `jomon check` tells every problem",
-        "with its line and a likely correction. A key without a default has to be there.",
+        "`jomon.yaml` is read as YAML 1.2. A key that is not listed here is an error; `jomon check` tells every",
+        "problem with its line and a likely correction. A key without a default has to be there.",
         "",
     ]
     for model in _MODELS:
@@ -135,7 +139,11 @@ def _options_of(command: Any) -> list[str]:
         names = ", ".join(f"`{name}`" for name in option.opts)
         value = "" if option.is_flag else f" `{option.metavar}`"
         default = option.default if not callable(option.default) else None
-        given = "" if option.is_flag or default in (None, "", ()) or option.multiple else f" (default: `{default}`)"
+        given = (
+            ""
+            if option.is_flag or default in (None, "", ()) or option.multiple
+            else f" (default: `{default}`)"
+        )
         out.append(f"- {names}{value}: {option.help}{given}")
     return out
 
@@ -208,7 +216,9 @@ def _default(model: type[BaseModel], name: str, field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, BaseModel):
         return "its defaults"
-    written = model.model_construct(**{name: field.default}).model_dump(mode="json", include={name}, warnings=False)
+    written = model.model_construct(**{name: field.default}).model_dump(
+        mode="json", include={name}, warnings=False
+    )
     return f"`{str(written[name]).lower() if isinstance(written[name], bool) else written[name]}`"
 
 

@@ -38,7 +38,7 @@ def refresh(
         return 0
     moved = f"{words.of_things(report.segments, 'segment')} ({words.count(report.born)} new)"
     say(
-        f"Learned {words.of_things(report.outcomes, 'outcome')} from {report.since} until {report.until}: {moved} moved."
+        f"Learned {words.of_things(report.outcomes, 'outcome')} of {report.since} to {report.until}: {moved} moved."
     )
     say(
         f"Wrote {words.size(report.written_bytes)}; {words.size(report.shared_bytes)} are shared with the image before."

@@ -30,7 +30,9 @@ def route(
             help="A row: 'carrier=UA time=\"2013-10-01 08:00\"'; axes left out have no value.",
         ),
     ] = None,
-    rows: Annotated[int, typer.Option("--rows", min=1, max=10_000, metavar="N", help="How many rows of FILE.")] = 10,
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, max=10_000, metavar="N", help="How many rows of FILE.")
+    ] = 10,
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> int:

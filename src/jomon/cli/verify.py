@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,10 +11,11 @@ from jomon.cli.console import print_json, say, show, table
 from jomon.cli.door import kept
 from jomon.cli.options import Json, ProjectDir, home_here, project_here
 from jomon.cli.steps import Steps
-from jomon.core.errors import CorruptError, JomonError
+from jomon.core.errors import CorruptError
 
 if TYPE_CHECKING:
     from jomon.project.home import Home
+    from jomon.project.project import Project
 
 
 def verify(
@@ -64,12 +62,12 @@ def verify(
         document |= report.document()
         if refit and report.whole:
             document["refit"] = _refit(project_here(project), reference, refit, seed, steps)
-    same = all(one["same"] for one in document.get("refit", ()))
+    held = report.whole and ("refit" not in document or document["refit"]["holds"])
     if as_json:
         print_json(document)
     else:
         _show(document, repair)
-    return 0 if report.whole and same else 1
+    return 0 if held else 1
 
 
 def _recover(home: Home) -> dict[str, Any] | None:
@@ -81,23 +79,13 @@ def _recover(home: Home) -> dict[str, Any] | None:
     return ImageStore.recover(path).document()
 
 
-def _refit(project: Any, reference: str | None, count: int, seed: int, steps: Steps) -> list[dict[str, Any]]:
-    if importlib.util.find_spec("jomon.project.verifying") is None:
-        raise JomonError("This jomon cannot fit members again; leave --refit out.")
-    from importlib import import_module
+def _refit(project: Project, reference: str | None, count: int, seed: int, steps: Steps) -> dict[str, Any]:
+    from jomon.project.verifying import refit
 
     steps.begin(f"fitting {words.of_things(count, 'member')} again")
-    found = import_module("jomon.project.verifying").refit(project, reference or project.latest, count, seed)
-    listed: Iterable[Any] = found.members if hasattr(found, "members") else found
-    out = [_document(one) for one in listed]
-    steps.end(f"fitted {words.of_things(len(out), 'member')} again")
-    return out
-
-
-def _document(one: Any) -> dict[str, Any]:
-    if hasattr(one, "document"):
-        return dict(one.document())
-    return asdict(one) if is_dataclass(one) and not isinstance(one, type) else dict(one)
+    report = refit(project, reference or project.latest, count, seed)
+    steps.end(f"fitted {words.of_things(count, 'member')} again")
+    return report.document()
 
 
 def _show(document: dict[str, Any], repair: bool) -> None:
@@ -113,16 +101,21 @@ def _show(document: dict[str, Any], repair: bool) -> None:
         hint = "removed" if repair else "harmless, `jomon verify --repair` removes them"
         say(f"{words.of_things(left, 'file')} left by writers that died: {hint}.")
     if "refit" in document:
-        out = table("SAME BYTES", "SEGMENT", wrap=["SEGMENT"])
-        for one in document["refit"]:
-            out.add_row("yes" if one["same"] else "NO", one["segment"])
-        show(out)
-        same = sum(bool(one["same"]) for one in document["refit"])
-        say(
-            f"{words.count(same)} of {words.of_things(len(document['refit']), 'member')} fitted again gave the same bytes."
-        )
+        _show_refit(document["refit"])
     if document["whole"]:
         held = f"{words.of_things(document['images'], 'image')}, {words.of_things(document['blobs'], 'blob')}"
         say(f"The store is whole: {held}, {words.size(document['bytes'])}.")
     else:
         say(f"{words.of_things(len(document['problems']), 'problem')} found.", style="red")
+
+
+def _show_refit(refit: dict[str, Any]) -> None:
+    out = table("SAME BYTES", "MEMBER", wrap=["MEMBER"])
+    for answer, kind in (("yes", "same"), ("NO", "different"), ("unknown", "gone")):
+        for member in refit[kind]:
+            out.add_row(answer, member, style=None if kind == "same" else "red")
+    show(out)
+    total = sum(len(refit[kind]) for kind in ("same", "different", "gone"))
+    say(f"{words.count(len(refit['same']))} of {words.of_things(total, 'member')} gave the same bytes again.")
+    if refit["gone"]:
+        say("Unknown: rows, code or libraries have changed since, so the same lineage cannot be made again.")

@@ -21,7 +21,7 @@ _Known = dict[tuple[tuple[str, ...], str], tuple[Mapping[str, Any], Mapping[str,
 
 @dataclass(frozen=True)
 class FastMoves:
-    """The fast parts of one level: segments in both images, those whose answer moved, came and went, the largest move."""
+    """The fast parts of one level: segments in both images, those that moved, came and went, the largest move."""
 
     level: tuple[str, ...]
     both: int

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,10 +73,7 @@ def diagnose(home: Home | None) -> Diagnosis:
 
 def _python() -> Iterator[Finding]:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count() or 1} cores"
-    if sys.version_info >= (3, 11):
-        yield Finding("python", "ok", found)
-    else:
-        yield Finding("python", "wrong", found, "install Python 3.11 or newer")
+    yield Finding("python", "ok", found)
     yield Finding("jomon", "ok", _version("jomon") or "from sources")
 
 

@@ -104,7 +104,7 @@ def _stage(number: int, stage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inspect_member(home: Home, reference: str, segment: str) -> dict[str, Any]:
-    """The JSON of `jomon inspect REF --member SEGMENT`: lineage, evidence, bytes of its slow part, state of its fast part.
+    """The JSON of `jomon inspect REF --member SEGMENT`: lineage, evidence, its slow part and its fast part.
 
     Raises `UnknownNameError` where the image has no such candidate.
     """

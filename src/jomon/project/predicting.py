@@ -102,14 +102,15 @@ def _answered(fleet: Fleet, batch: pl.DataFrame, first: int, explain: bool) -> p
         columns["margin"] = answers.scores.margin
         added = answers.scores.slow + answers.scores.fast
         for stage, name in enumerate(added_names):
-            columns[name] = added[:, stage] + (columns[name] if name in columns else 0.0)
+            columns[name] = added[:, stage] + columns.get(name, 0.0)
     return batch.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stage in the answer to a row: its segment (None where a value is missing), whether its member answers, why not;
-    what its slow and fast part added to the margin, and the answer so far. None where nothing was computed.
+    """One stage in the answer to a row: its segment (None where a value is missing), whether its member answers, why.
+
+    What its slow and fast part added to the margin and the answer so far are None where nothing was computed.
     """
 
     level: tuple[str, ...]

@@ -26,7 +26,7 @@ class Shown:
 
 
 def held_out_rows(fleet: Fleet, count: int) -> list[Shown]:
-    """`count` rows spread evenly over the held-out time, the same each time: not chosen by their answers or outcomes."""
+    """`count` rows spread evenly over the held-out time, not chosen by their answers or outcomes."""
     import polars as pl
 
     from jomon.data.tables import ROW, LayerTable
