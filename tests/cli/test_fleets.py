@@ -16,9 +16,7 @@ ESTIMATE = {"value", "low", "high", "rows"}
 def test_a_build_with_nothing_changed_comes_from_the_cache_step_by_step(run: Run, copy: Path) -> None:
     ran = run("build", "-p", copy)
     assert ran.status == 0
-    steps = [
-        line for line in ran.err.splitlines() if line.startswith(" => [") or line.startswith(" => CACHED [")
-    ]
+    steps = [line for line in ran.err.splitlines() if line.startswith((" => [", " => CACHED ["))]
     assert len(steps) == 4
     assert all(step.startswith(" => CACHED [") for step in steps)
     assert " => => naming to sales:latest" in ran.err

@@ -108,4 +108,4 @@ class Steps:
 
     def _print(self, text: str, style: str | None = None) -> None:
         if self._console is not None:
-            self._console.print(text, style=style, no_wrap=True, overflow="ellipsis", crop=False)
+            self._console.print(text, style=style, soft_wrap=True)
