@@ -38,15 +38,19 @@ class SklearnMember:
 
     output says which of its methods gives the margin: `value`: `predict` as it is; `decision`:
     `decision_function`; `probability`: the log-odds of `predict_proba`'s second column; `rate`: the
-    logarithm of `predict`. shrink multiplies the margin.
+    logarithm of `predict`. shrink multiplies the margin. columns: positions of the features it sees, None for
+    all.
     """
 
     estimator: Any
     output: Literal["value", "decision", "probability", "rate"] = "value"
     shrink: float = 1.0
+    columns: tuple[int, ...] | None = None
 
     def margin(self, X: Floats) -> Floats:
         """The contribution of each row, shrunk: float64[n] for float64[n, F]."""
+        if self.columns is not None:
+            X = np.ascontiguousarray(X[:, list(self.columns)])
         return np.asarray(self.shrink * _MARGINS[self.output](self.estimator, X), np.float64)
 
 

@@ -48,9 +48,11 @@ TITLE = "org.opencontainers.image.title"
 MODEL_FILEPATH = "org.cncf.model.filepath"
 # On a manifest: how many members the image has, so that a list of images need not open a layer.
 MEMBER_COUNT = "vnd.jomon.members"
-# On the layer of an opaque member: its segment, and the factor on what it adds.
+# On the layer of an opaque member: its segment, the factor on what it adds, and where it does not see them all, the
+# features it sees (a JSON list of names).
 SEGMENT = "vnd.jomon.segment"
 SHRINK = "vnd.jomon.shrink"
+FEATURES = "vnd.jomon.features"
 # On an entry that lost its tag: the repository that it belongs to.
 REPOSITORY = "vnd.jomon.repository"
 # On the entry of an attachment: what it is attached to, so that a list of them need not read every manifest.

@@ -180,5 +180,20 @@ def _opaque(home: Home, manifest: Manifest, document: Mapping[str, Any]) -> list
         output = {"binary": "probability", "regression": "value", "count": "rate"}[kind] if root else "value"
         model = load(home.images.read_blob(layer), trusted, f"The member {segment}")
         shrink = float(layer.annotations[media.SHRINK])
-        out[stage][segment.code] = SklearnMember(model, output, shrink)  # type: ignore[arg-type]
+        columns = _columns(layer, document)
+        out[stage][segment.code] = SklearnMember(model, output, shrink, columns)  # type: ignore[arg-type]
     return out
+
+
+def _columns(layer: Descriptor, document: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Where the features that an opaque member sees stand among all; None where it sees them all."""
+    given = layer.annotations.get(media.FEATURES)
+    if given is None:
+        return None
+    names = list(document["encoder"]["names"])
+    try:
+        return tuple(names.index(name) for name in json.loads(given))
+    except ValueError as error:
+        raise CorruptError(
+            f"The layer {layer.digest.short} names features that the image lacks; build the image again."
+        ) from error

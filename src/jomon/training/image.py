@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from jomon.oci.digest import Digest, canonical_json
 from jomon.oci.manifest import Manifest
 from jomon.oci.ports import ImageStorePort, NewBlob
 from jomon.training.build import Built
-from jomon.training.chain import StageResult
+from jomon.training.chain import Candidate, StageResult
 from jomon.training.document import fleet_document, members_document
 from jomon.training.estimators import packable
 
@@ -65,14 +66,10 @@ def bucket_of(code: int, buckets: int) -> int:
 
 
 def _stage_layers(stage: StageResult, buckets: int, features: tuple[str, ...]) -> list[NewBlob]:
-    slow = [c for c in stage.serving if c.fit is not None and c.fit.fit is not None and c.shrink > 0.0]
+    serving = sorted(stage.serving, key=lambda c: c.segment.code)
+    slow = [c for c in serving if c.fit is not None and c.fit.fit is not None and c.shrink > 0.0]
     if not packable(stage.spec.estimator):
-        return [
-            _layer(c.fit.fit.member, media.OPAQUE, f"stages/{stage.index}/{c.segment.code & 0xFFFFFFFFFFFFFFFF:016x}.skops",
-                   {media.SEGMENT: c.segment.text, media.SHRINK: repr(c.shrink)})
-            for c in sorted(slow, key=lambda c: c.segment.code)
-            if c.fit is not None and c.fit.fit is not None
-        ]  # fmt: skip
+        return [_opaque_layer(stage, c, c.fit.fit.member, features) for c in slow if c.fit and c.fit.fit]
     packs: dict[int, list[PackEntry]] = {}
     for c in slow:
         assert c.fit is not None and c.fit.fit is not None
@@ -83,6 +80,17 @@ def _stage_layers(stage: StageResult, buckets: int, features: tuple[str, ...]) -
         _layer(write_pack(entries, features), media.MODEL_WEIGHT_RAW, f"stages/{stage.index}/{b:03d}.safetensors")
         for b, entries in sorted(packs.items())
     ]
+
+
+def _opaque_layer(stage: StageResult, c: Candidate, data: bytes, features: tuple[str, ...]) -> NewBlob:
+    pinned = c.fit.pinned if c.fit is not None else None
+    recipe = pinned.recipe if pinned is not None else stage.recipe
+    seen = tuple(recipe["features"]) if recipe is not None else features
+    notes = {media.SEGMENT: c.segment.text, media.SHRINK: repr(c.shrink)}
+    if seen != features:
+        notes[media.FEATURES] = json.dumps(seen)
+    path = f"stages/{stage.index}/{c.segment.code & 0xFFFFFFFFFFFFFFFF:016x}.skops"
+    return _layer(data, media.OPAQUE, path, notes)
 
 
 def fast_state(stage: StageResult, day: int) -> FastState | None:
