@@ -16,6 +16,7 @@ import numpy as np
 from jomon.core.table import Floats
 from jomon.oci.digest import Digest
 from jomon.training.rows import Positions, TrainingRows
+from jomon.training.user_code import sources_of
 
 _HERE = Path(__file__).parent
 _RECIPE_FILES = (
@@ -63,23 +64,26 @@ class Lineage:
 
 
 def code_digest(estimator: str, project_dir: str | None) -> str:
-    """Digest of the source files that decide what a fit gives: ours, and the user's module for a factory.
+    """Digest of the source files that decide what a fit gives: ours, and for a factory the user's module with what it
+    imports from the project folder.
 
-    The user's file is read each time: in a notebook it changes between two builds of one process.
+    The user's files are read each time: in a notebook they change between two builds of one process.
     """
     own = _own_code(estimator if ":" not in estimator else ":")
     if ":" not in estimator or not project_dir:
         return own
-    path = Path(project_dir, *estimator.partition(":")[0].split(".")).with_suffix(".py")
-    user = path.read_bytes() if path.is_file() else estimator.encode()
-    return str(Digest(hashlib.sha256(own.encode() + user).hexdigest()))
+    total = hashlib.sha256(f"{own} {estimator}".encode())
+    for path in sources_of(project_dir, estimator.partition(":")[0]):
+        total.update(path.relative_to(project_dir).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return str(Digest(total.hexdigest()))
 
 
 @cache
 def _own_code(estimator: str) -> str:
     names = [*_RECIPE_FILES]
     if ":" in estimator:
-        names.append("estimators/factory.py")
+        names += ["estimators/factory.py", "user_code.py"]
     elif estimator != "none":
         names.append(f"estimators/{estimator}.py")
     total = hashlib.sha256()

@@ -8,20 +8,19 @@ Tibshirani 2000, "Additive logistic regression: a statistical view of boosting",
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from jomon.core.errors import BuildError
 from jomon.core.table import Floats
-from jomon.engine.opaque import SklearnMember, dump
+from jomon.engine.opaque import SklearnMember, dump, untrusted_types
 from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
+from jomon.training.user_code import PREFIX, file_of, load_module
 
 Output = Literal["value", "decision", "probability", "rate"]
 _RESPONSE_LIMIT = 4.0  # of the working response on the logit or log scale, as LogitBoost advises
@@ -40,7 +39,14 @@ class _Fitted:
 
     @property
     def opaque(self) -> bytes:
-        return dump(self.member.estimator)
+        data = dump(self.member.estimator)
+        own = [name.rpartition(".")[2] for name in untrusted_types(data) if name.startswith(PREFIX)]
+        if own:
+            raise BuildError(
+                f"An estimator made of {', '.join(own)}, which the project folder defines, cannot be kept, for an image "
+                "carries no code; make it of classes and functions of installed packages."
+            )
+        return data
 
 
 def output_of(kind: str, root: bool) -> Output:
@@ -76,27 +82,29 @@ class Factory:
         response = -slope / curvature
         if link.kind != "regression":
             response = np.clip(response, -_RESPONSE_LIMIT, _RESPONSE_LIMIT)
-        model.fit(sample.X, response, sample_weight=curvature)
+        weights = {} if link.kind == "regression" else {"sample_weight": curvature}
+        model.fit(sample.X, response, **weights)
         return _Fitted(SklearnMember(model, output_of(link.kind, root=False)))
 
     def _make(self, params: Mapping[str, Any]) -> Any:
         factory = load_factory(self.name, self.project_dir)
         try:
-            return factory(**params)
+            model = factory(**params)
         except TypeError as error:
             raise BuildError(f"The factory {self.name!r} refused its params: {error}.") from error
+        if not hasattr(model, "fit"):
+            raise BuildError(
+                f"The factory {self.name!r} gave a value of type {type(model).__name__}; return an unfitted estimator."
+            )
+        return model
 
 
 def load_factory(name: str, project_dir: str | None) -> Callable[..., Any]:
     """The factory behind `module:factory`: a file of the project folder, or an installed module."""
     module_name, _, attribute = name.partition(":")
-    path = Path(project_dir, *module_name.split(".")).with_suffix(".py") if project_dir else None
-    if path is not None and path.is_file():
-        spec = importlib.util.spec_from_file_location(f"_jomon_project_{abs(hash(path))}_{module_name}", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+    path = file_of(project_dir, module_name) if project_dir else None
+    if path is not None and project_dir is not None:
+        module = load_module(path, project_dir)
     else:
         try:
             module = importlib.import_module(module_name)
