@@ -106,7 +106,7 @@ from sklearn.linear_model import Ridge
 class Slow(Ridge):
     def fit(self, *rows, **more):
         Path(__file__).with_name("fitting").touch()
-        time.sleep(0.2)  # long enough to be interrupted, short enough to be waited for
+        time.sleep(0.1)  # long enough to be interrupted, short enough to be waited for
         return super().fit(*rows)
 
 

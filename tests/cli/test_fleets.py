@@ -222,3 +222,24 @@ def test_a_route_of_nothing_is_wrong_use(run: Run, built: Path) -> None:
         ran.err
         == "jomon: Invalid value: give a FILE or --row, one of the two; `jomon route --help` shows how.\n"
     )
+
+
+def test_rows_to_show_are_spread_over_the_held_out_time_and_explained(built: Path) -> None:
+    from jomon.project import load_fleet
+    from jomon.project.showcase import held_out_rows, trained_until
+
+    fleet = load_fleet("sales", built)
+    shown = held_out_rows(fleet, 5)
+    assert [one.when for one in shown] == sorted(one.when for one in shown)
+    assert len(shown) == 5
+    assert all(one.when >= trained_until(fleet) for one in shown)
+    assert all(one.outcome is not None and one.explained.answer is not None for one in shown)
+
+
+def test_a_demo_leaves_other_projects_and_folders_alone(run: Run, copy: Path, tmp_path: Path) -> None:
+    ran = run("demo", copy)
+    assert ran.status == 2
+    assert "holds the project sales, not the demo" in ran.err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    assert run("demo", tmp_path / "mine").status == 2

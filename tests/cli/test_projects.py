@@ -113,8 +113,8 @@ def test_an_ingest_again_adds_nothing_and_says_so(run: Run, copy: Path) -> None:
     assert (again.json["source"], again.json["seen"], again.json["new"]) == (2920, 2920, 0)
     told = run("ingest", "-p", copy)
     assert "2,920 were known already" in told.out
-    assert "write gold" in told.err
-    assert "write gold" not in told.out
+    assert "bring gold up to date" in told.err
+    assert "bring gold" not in told.out
 
 
 def test_a_command_finds_the_project_above_the_folder_it_runs_in(

@@ -52,7 +52,7 @@ def run_ingest(project: Project, *, fresh: bool, shown: bool) -> IngestReport:
             if step.startswith("waiting"):
                 steps.begin(step)
                 return
-            steps.end(_STEPS.get(step, f"write {step.replace('lookup_', 'lookup ')}"))
+            steps.end(_STEPS.get(step, f"bring {step.replace('lookup_', 'lookup ')} up to date"))
             steps.begin("working")
 
         return project.ingest(fresh=fresh, progress=told)

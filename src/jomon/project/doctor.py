@@ -142,10 +142,9 @@ def _store(home: Home | None) -> Finding:
     except JomonError as error:
         return Finding("store", "wrong", str(error), "`jomon verify --repair`")
     if report.whole:
-        found = (
-            f"whole: {report.images} images, {report.blobs} blobs, {report.bytes / 1e6:.1f} MB at {home.root}"
-        )
-        return Finding("store", "ok", found)
+        images = f"{report.images} image{'' if report.images == 1 else 's'}"
+        held = f"{images}, {report.blobs} blobs, {report.bytes / 1e6:.1f} MB"
+        return Finding("store", "ok", f"whole: {held} at {home.root}")
     return Finding(
         "store", "wrong", f"{len(report.problems)} problems at {home.root}", "`jomon verify` names them"
     )
