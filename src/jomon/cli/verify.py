@@ -11,10 +11,8 @@ from jomon.cli.console import print_json, say, show, table
 from jomon.cli.door import kept
 from jomon.cli.options import Json, ProjectDir, home_here, project_here
 from jomon.cli.steps import Steps
-from jomon.core.errors import CorruptError
 
 if TYPE_CHECKING:
-    from jomon.project.home import Home
     from jomon.project.project import Project
 
 
@@ -45,7 +43,7 @@ def verify(
     document: dict[str, Any] = {"recovered": None}
     with kept("nothing was changed but what was already reported"), Steps(not as_json) as steps:
         if repair:
-            document["recovered"] = _recover(home)
+            document["recovered"] = home.recover().document()
         steps.begin("checking blobs")
         told = [0]
 
@@ -68,15 +66,6 @@ def verify(
     else:
         _show(document, repair)
     return 0 if held else 1
-
-
-def _recover(home: Home) -> dict[str, Any] | None:
-    from jomon.store.layout import ImageStore
-
-    path = home.root / "images"
-    if not path.is_dir():
-        raise CorruptError(f"There is no store at {path}: run `jomon build` first.")
-    return ImageStore.recover(path).document()
 
 
 def _refit(project: Project, reference: str | None, count: int, seed: int, steps: Steps) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from jomon.core.errors import StoreError
 from jomon.store.cache import BuildCache
 from jomon.store.layout import ImageStore
+from jomon.store.recovery import RecoveryReport
 from jomon.store.trust import TrustList
 
 STORE_VARIABLE = "JOMON_STORE"  # a folder that is used instead of the project's own `.jomon`
@@ -27,6 +28,10 @@ class Home:
         """The image store; made if it is not there."""
         path = self.root / "images"
         return ImageStore.open(path) if (path / "oci-layout").exists() else ImageStore.create(path)
+
+    def recover(self) -> RecoveryReport:
+        """Bring damaged small files of the image store back; raises `StoreError` where there is no store."""
+        return ImageStore.recover(self.root / "images")
 
     @cached_property
     def cache(self) -> BuildCache:
