@@ -95,5 +95,5 @@ test-lowest: $(TOOLS)/uv.stamp
 	@JOMON_TESTS=wheel $(LOWEST)/bin/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) $(TOOLS) $(LOWEST) build dist demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) $(LOWEST) build dist flights-demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench examples -name __pycache__ -prune -exec rm -rf {} +
