@@ -20,19 +20,33 @@ from jomon.training.worker import Job, Outcome, Task, run_tasks, start_worker
 ROWS_PER_CHUNK = 30_000  # rows x fits sent to a process at once: about a second of work
 MOST_PER_CHUNK = 64  # members sent at once, so that progress is seen and a crash loses little
 
+HEED = 0.25  # seconds between looks for Ctrl-C: a handler that Polars installs lets waiting go on in spite of it
+
 MakeExecutor = Callable[[str | None], Executor]
+
+
+class LocalProcesses(ProcessPoolExecutor):
+    """Processes that end when this one dies or abandons them, whatever they are at.
+
+    Each holds one end of a pipe; the other end is closed by `abandon`, or by the system with this process.
+    """
+
+    def __init__(self, workers: int, preload: str | None) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["jomon.training.preload"] if preload == "lightgbm" else [])
+        theirs, self._lifeline = context.Pipe(duplex=False)
+        super().__init__(workers, mp_context=context, initializer=start_worker, initargs=(preload, theirs))
+
+    def abandon(self) -> None:
+        """End the processes in the middle of their work."""
+        self._lifeline.close()
+        self.shutdown(wait=True, cancel_futures=True)
 
 
 def local_processes(workers: int | None = None) -> MakeExecutor:
     """Local processes, one a core unless `workers` says otherwise."""
     count = workers or os.cpu_count() or 1
-
-    def make(preload: str | None) -> Executor:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["jomon.training.preload"] if preload == "lightgbm" else [])
-        return ProcessPoolExecutor(count, mp_context=context, initializer=start_worker, initargs=(preload,))
-
-    return make
+    return lambda preload: LocalProcesses(count, preload)
 
 
 class Pool:
@@ -45,11 +59,14 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and isinstance(self._executor, LocalProcesses):
+            self._executor.abandon()
+            self._executor = None
         self.close()
 
     def close(self) -> None:
-        """Drop what has not begun and let the processes go."""
+        """Drop what has not begun, wait for what has, and let the processes go."""
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
@@ -70,33 +87,35 @@ class Pool:
                 yield [Outcome(task.s, cut, None, None, text, 0.0) for cut in task.cuts]
 
     def _run(self, job: Job, parts: list[list[Task]], broken: list[Task]) -> Iterator[list[Outcome]]:
-        waiting: dict[Future[list[Outcome]], list[Task]] = {}
+        waiting: dict[Future[list[Outcome]], tuple[list[Task], Executor]] = {}
         try:
             for part in parts:
-                waiting[self._submit(job, part)] = part
+                future, executor = self._submit(job, part)
+                waiting[future] = part, executor
             while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                done, _ = wait(waiting, timeout=HEED, return_when=FIRST_COMPLETED)
                 for future in done:
-                    part = waiting.pop(future)
+                    part, executor = waiting.pop(future)
                     try:
                         yield future.result()
                     except BrokenExecutor:
                         broken += part
-                        self._executor = None
+                        if executor is self._executor:
+                            self._executor = None
         finally:
             for future in waiting:
                 future.cancel()
 
-    def _submit(self, job: Job, part: list[Task]) -> Future[list[Outcome]]:
+    def _submit(self, job: Job, part: list[Task]) -> tuple[Future[list[Outcome]], Executor]:
         preload = "lightgbm" if job.estimator == "lightgbm" else None
         with _without_main():
             if self._executor is None:
                 self._executor = self._make(preload)
             try:
-                return self._executor.submit(run_tasks, job, part)
+                return self._executor.submit(run_tasks, job, part), self._executor
             except BrokenExecutor:
                 self._executor = self._make(preload)
-                return self._executor.submit(run_tasks, job, part)
+                return self._executor.submit(run_tasks, job, part), self._executor
 
 
 @contextmanager

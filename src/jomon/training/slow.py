@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,15 +22,19 @@ from jomon.core.spec import StageSpec
 from jomon.core.table import Floats, Ints
 from jomon.oci.digest import Digest
 from jomon.oci.ports import BuildCachePort, CacheItem
+from jomon.stats.links import Link
 from jomon.training.estimators import Design, estimator, packable
 from jomon.training.executors import Pool
 from jomon.training.lineage import Lineage, Recipe, code_digest, environment, margins_digest, rows_digest
-from jomon.stats.links import Link
 from jomon.training.pins import NOTHING, PinnedMember, PinnedStage
 from jomon.training.rows import Positions, TrainingRows
 from jomon.training.worker import ALL, Job, Outcome, SlowFit, Task
 
 CACHE_BATCH = 64  # fitted members written to the cache at once
+UNSAVED_SECONDS = 1.0  # seconds of fitting after which members are written even so: what a power cut may cost
+
+SCRATCH = "jomon-build-"  # begins the name of a folder with the arrays of a running build
+SCRATCH_AGE = 86_400.0  # seconds after which such a folder may be taken for left behind
 
 Status = Literal["fitted", "cached", "failed", "few"]
 Advance = Callable[[int, int], None]
@@ -87,9 +93,12 @@ class Scratch:
         cls, rows: TrainingRows, design: Design, link: Link, project_dir: str | None, seed: int
     ) -> Iterator[Scratch]:
         """Make the folder, and remove it whatever happens."""
-        folder = Path(tempfile.mkdtemp(prefix="jomon-build-"))
+        _sweep()
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH))
         try:
-            yield cls(folder, rows, design, link, project_dir, seed)
+            with (folder / "lock").open("wb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                yield cls(folder, rows, design, link, project_dir, seed)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -109,6 +118,19 @@ class Scratch:
         if offset is not None:
             np.save(folder / "offset.npy", offset)
         return folder
+
+
+def _sweep() -> None:
+    """Remove the folders of builds that were killed: old ones whose lock nobody holds."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*/lock"):
+        try:
+            with lock.open("rb") as held:
+                if time.time() - lock.stat().st_mtime < SCRATCH_AGE:
+                    continue
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)
+        except OSError:
+            continue  # in use, of another user, or gone
 
 
 @dataclass(frozen=True)
@@ -305,6 +327,7 @@ def _fit(
     """Run the tasks; finished members go to the cache as they come, also when the build is interrupted."""
     parts: dict[int, dict[int, Outcome]] = {}
     pending: list[CacheItem] = []
+    unsaved = 0.0
     total = len(tasks[0].cuts)
     try:
         for outcomes in pool.run(job, tasks):
@@ -317,11 +340,12 @@ def _fit(
                     item = _finish(members[outcome.s], cuts)
                     del parts[outcome.s]
                     pending += [item] if item else []
+                    unsaved += members[outcome.s].seconds
             if done:
                 advance(done, 0)
-            if len(pending) >= CACHE_BATCH:
+            if len(pending) >= CACHE_BATCH or unsaved >= UNSAVED_SECONDS:
                 cache.put_many(pending)
-                pending = []
+                pending, unsaved = [], 0.0
     finally:
         if pending:
             cache.put_many(pending)

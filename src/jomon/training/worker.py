@@ -7,12 +7,16 @@ which its margins on unseen rows are wanted.
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,8 @@ import safetensors.numpy
 from jomon.core.errors import CorruptError, JomonError
 from jomon.core.table import Floats
 from jomon.engine.member import MemberArrays, member_from_bytes, member_to_bytes
-from jomon.training.estimators import Design, Sample, Slow, estimator
 from jomon.stats.links import Kind, Link
+from jomon.training.estimators import Design, Sample, Slow, estimator
 
 ALL = -1  # in place of a block: fit on every usable row, the member that is kept
 
@@ -76,13 +80,21 @@ class Outcome:
     seconds: float
 
 
-def start_worker(preload: str | None = None) -> None:
-    """Leave Ctrl-C to the parent process, and load the library that the tasks will need."""
+def start_worker(preload: str | None = None, lifeline: Connection | None = None) -> None:
+    """Leave Ctrl-C to the parent process, end when it closes `lifeline`, and load the library that the tasks need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if lifeline is not None:
+        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     if preload == "lightgbm":
         from jomon.training.estimators.lightgbm import load_lightgbm
 
         load_lightgbm()
+
+
+def _end_with(lifeline: Connection) -> None:
+    """End this process when nobody holds the other end any more."""
+    connection.wait([lifeline])
+    os._exit(1)
 
 
 def run_tasks(job: Job, tasks: list[Task]) -> list[Outcome]:
