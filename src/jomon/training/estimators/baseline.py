@@ -17,8 +17,8 @@ import numpy as np
 from jomon.core.errors import BuildError
 from jomon.core.table import Floats, Ints
 from jomon.engine.trees import NODE, TreeArrays
-from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
+from jomon.training.estimators.base import Design, Sample
 
 CELLS = ("weekday", "hour", "month")
 _MOST_CELLS = 7 * 24 * 12

@@ -18,8 +18,8 @@ import numpy as np
 from jomon.core.errors import BuildError
 from jomon.core.table import Floats
 from jomon.engine.opaque import SklearnMember, dump, untrusted_types
-from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
+from jomon.training.estimators.base import Design, Sample
 from jomon.training.user_code import PREFIX, file_of, load_module
 
 Output = Literal["value", "decision", "probability", "rate"]

@@ -15,8 +15,8 @@ from jomon.core.errors import BuildError
 from jomon.core.table import Floats
 from jomon.engine.lightgbm_text import parse
 from jomon.engine.trees import TreeArrays, constant_trees
-from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
+from jomon.training.estimators.base import Design, Sample
 
 ROOT = {"num_iterations": 200, "num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 100}
 LOCAL = {"num_iterations": 40, "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20}

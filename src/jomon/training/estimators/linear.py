@@ -17,8 +17,8 @@ import numpy as np
 from jomon.core.errors import BuildError
 from jomon.core.table import Floats
 from jomon.engine.linear import NUMERIC, LinearArrays
-from jomon.training.estimators.base import Design, Sample
 from jomon.stats.links import Link
+from jomon.training.estimators.base import Design, Sample
 
 _CHUNK = 20_000  # rows whose expanded columns are in memory at once
 _ROUNDS, _TOLERANCE = 30, 1e-9
