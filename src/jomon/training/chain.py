@@ -1,4 +1,8 @@
-"""Build the chain stage after stage: slow parts, their shrinkage, fast parts, and the verdict on each."""
+"""Build the chain stage after stage: slow parts, their shrinkage, fast parts, and the verdict on each.
+
+Every row's margin comes from what was known on its day. What looks at all blocks of time are decisions alone: which
+stages and members are kept, whether a slow part keeps any weight, and whether a stage ends with a fast part.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,10 @@ from jomon.core.spec import ProjectSpec, StageSpec
 from jomon.core.table import Codes, Floats
 from jomon.oci.ports import BuildCachePort
 from jomon.stats.estimate import Estimate
+from jomon.stats.links import Link
 from jomon.training.executors import Pool
 from jomon.training.fast import Chooser, FastParams, FilterState, Stretch
 from jomon.training.judge import MemberEvidence, StageEvidence, judge
-from jomon.stats.links import Link
 from jomon.training.pins import NOTHING, PinnedStage
 from jomon.training.rows import TrainingRows
 from jomon.training.served import Served
