@@ -82,7 +82,7 @@ $(TOOLS)/uv.stamp:
 	@touch $@
 
 # The tests with the oldest versions that pyproject.toml allows.
-test-lowest: $(TOOLS)/uv.stamp
+test-lowest: $(TOOLS)/uv.stamp $(VENV)/demo.stamp
 	@echo "==> environment in $(LOWEST), with the lowest versions that pyproject.toml allows"
 	@$(TOOLS)/bin/uv pip compile pyproject.toml --quiet --python $(PYTHON) --resolution lowest-direct --all-extras \
 		--group wheel --no-emit-index-url --custom-compile-command "make test-lowest" -o $(TOOLS)/lowest.txt

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917  (nothing is gained by objects here)
 """The compiled loop: rows of many members in, margins out.
 
 Importing this module imports numba and compiles, or loads from numba's cache, the functions below; only an

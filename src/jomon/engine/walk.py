@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, PLR0124  (nothing is gained by objects here; `v != v` is NaN)
+# ruff: noqa: PLR0124  (`v != v` is NaN)
 """Rows down trees and through linear models: the compiled parts that look inside a member.
 
 All arguments are addresses and counts, see `layout`; what `flat` checks of a pack keeps every step inside it.
