@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jomon.core.errors import BuildError, CorruptError
 from jomon.core.segments import Segment
+from jomon.core.table import Floats
 from jomon.oci.digest import Digest
 from jomon.project.fleet import Fleet
 from jomon.project.opened import day_text
@@ -18,7 +19,7 @@ from jomon.training.document import read_stage_evidence
 from jomon.training.fast import FastParams
 from jomon.training.judge import MemberEvidence, Verdict
 from jomon.training.lineage import Lineage
-from jomon.training.pins import PinnedMember, PinnedStage
+from jomon.training.pins import PinnedFailure, PinnedMember, PinnedStage
 from jomon.training.worker import SlowFit
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def pin(project: OpenProject, request: BuildRequest, base: Digest, refresh: str)
     stages = runtime.members["stages"]
     fits = _cached_fits(project, stages, wanted)
     pins = {
-        number: _pinned_stage(number, stage, wanted, fits, runtime.end_day) for number, stage in enumerate(stages)
+        number: _pinned_stage(number, stage, wanted, fits, runtime.end_day, _opaque_margins(project, fleet, number))
+        for number, stage in enumerate(stages)
     }
     return replace(
         request,
@@ -72,7 +74,7 @@ class Wanted:
             if value in names:
                 return cls(frozenset({names.index(value)}), {}, stale=False)
             raise BuildError(f"There is no stage {value!r}; the stages are 0 to {len(names) - 1}: {'; '.join(names)}.")
-        if what == "member" and equals:
+        if what == "member" and value:
             segment = Segment.parse(value)
             for number, stage in enumerate(members["stages"]):
                 if set(stage["level"]) == set(segment.axes):
@@ -137,33 +139,67 @@ def _cached_fits(project: OpenProject, stages: list[dict[str, Any]], wanted: Wan
     return fits
 
 
+Opaque = Callable[[SlowFit, Mapping[str, Any], Segment], Callable[[Floats], Floats] | None]
+"""What answers for a fit that is no arrays, from the fit, its recipe and its segment; None where it is packed."""
+
+
+def _opaque_margins(project: OpenProject, fleet: Fleet, number: int) -> Opaque:
+    runtime = fleet.runtime
+    spec = runtime.spec
+
+    def margin(fit: SlowFit, recipe: Mapping[str, Any], segment: Segment) -> Callable[[Floats], Floats] | None:
+        if ":" not in spec.stages[number].estimator:
+            return None
+
+        def answer(X: Floats) -> Floats:
+            from jomon.engine.opaque import SklearnMember, load
+            from jomon.training.estimators.factory import output_of
+
+            model = load(fit.member, project.home.trust.trusted(), f"The member {segment}")
+            columns = tuple(runtime.encoder.names.index(name) for name in recipe["features"])
+            output = output_of(spec.data.target.kind, root=spec.relation == "replace" or number == 0)
+            return SklearnMember(model, output, columns=columns).margin(X)
+
+        return answer
+
+    return margin
+
+
 def _pinned_stage(
-    number: int, stage: Mapping[str, Any], wanted: Wanted, fits: Mapping[str, SlowFit], end_day: int
+    number: int, stage: Mapping[str, Any], wanted: Wanted, fits: Mapping[str, SlowFit], end_day: int, opaque: Opaque
 ) -> PinnedStage:
     if number in wanted.stages:
         return PinnedStage(end_day=end_day, known=True)
     members: dict[int, PinnedMember] = {}
+    failures: dict[int, PinnedFailure] = {}
     shrink: dict[int, float] = {}
     verdicts: dict[int, MemberEvidence] = {}
     for member in stage["members"]:
-        code = _segment(member).code
+        segment = _segment(member)
+        code = segment.code
         if wanted.refits(number, code):
             continue
         verdict: Verdict = "rejected" if member["verdict"] == "failed" else member["verdict"]
         verdicts[code] = MemberEvidence(verdict, Estimate.from_json(member["difference"]))
-        if member.get("key") in fits:
-            recipe = member.get("recipe") or stage["recipe"]
-            lineage = Lineage(
-                Digest.parse(member["lineage"]["rows"]),
-                Digest.parse(member["lineage"]["margins"]) if member["lineage"]["margins"] else None,
-            )
+        if member["verdict"] == "failed" and member.get("key"):
+            failures[code] = PinnedFailure(Digest.parse(member["key"]), _lineage(member), member.get("error", ""))
+        elif member.get("key") in fits:
+            recipe, fit = member.get("recipe") or stage["recipe"], fits[member["key"]]
+            blocks = recipe["blocks"]
             members[code] = PinnedMember(
-                Digest.parse(member["key"]), lineage, recipe, fits[member["key"]], int(recipe["blocks"][0])
+                key=Digest.parse(member["key"]),
+                lineage=_lineage(member),
+                recipe=recipe,
+                fit=fit,
+                first=int(blocks[0]),
+                end_day=int(blocks[-1]),
+                margin=opaque(fit, recipe, segment),
             )
             shrink[code] = float(member["shrink"])
     whole = number not in wanted.codes and not wanted.stale
     return PinnedStage(
         members=members,
+        failures=failures,
         shrink={} if wanted.stale else shrink,
         verdicts={} if wanted.stale else verdicts,
         evidence=read_stage_evidence(stage["evidence"], ()) if whole else None,
@@ -175,3 +211,8 @@ def _pinned_stage(
         known=True,
         refit_changed=wanted.stale,
     )
+
+
+def _lineage(member: Mapping[str, Any]) -> Lineage:
+    margins = member["lineage"]["margins"]
+    return Lineage(Digest.parse(member["lineage"]["rows"]), Digest.parse(margins) if margins else None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jomon.core.table import Floats
 from jomon.oci.digest import Digest
 from jomon.training.fast import FastParams
 from jomon.training.judge import MemberEvidence, StageEvidence
@@ -16,7 +17,10 @@ from jomon.training.worker import SlowFit
 @dataclass(frozen=True)
 class PinnedMember:
     """A slow part that is not fitted again: its key, its lineage, the recipe it was fitted by, and the fit as the build
-    cache kept it; `first` is the first block of time that it was fitted on.
+    cache kept it.
+
+    It was fitted on rows from the block `first` on, known by the local day `end_day`. `margin` answers for it
+    (float64[n] for float64[n, F]); None where the fit is packed and answers for itself.
     """
 
     key: Digest
@@ -24,19 +28,31 @@ class PinnedMember:
     recipe: Mapping[str, Any]
     fit: SlowFit
     first: int
+    end_day: int
+    margin: Callable[[Floats], Floats] | None = None
+
+
+@dataclass(frozen=True)
+class PinnedFailure:
+    """A slow part that could not be fitted, and is not tried again: its key, its lineage, and why."""
+
+    key: Digest
+    lineage: Lineage
+    error: str
 
 
 @dataclass(frozen=True)
 class PinnedStage:
     """What of a stage stays.
 
-    `members`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day that the pinned members were
-    not fitted on. `only`: codes of the segments that may be fitted, None for all. `whole`: nothing of the stage is fitted
+    `members`, `failures`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day that the image had
+    not seen. `only`: codes of the segments that may be fitted, None for all. `whole`: nothing of the stage is fitted
     again; `known`: the image had the stage. With `refit_changed`, a pinned member whose rows or recipe have changed is
     fitted again; without it that is an error.
     """
 
     members: Mapping[int, PinnedMember] = field(default_factory=dict)
+    failures: Mapping[int, PinnedFailure] = field(default_factory=dict)
     shrink: Mapping[int, float] = field(default_factory=dict)
     verdicts: Mapping[int, MemberEvidence] = field(default_factory=dict)
     evidence: StageEvidence | None = None

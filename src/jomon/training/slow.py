@@ -169,6 +169,8 @@ def fit_stage(
         if kept is not None:
             members.append(MemberFit(s, len(at), "cached", kept.lineage, kept.key, kept.fit, pinned=kept))
             advance(0, 1)
+        elif not may and (gone := stage.pin.failures.get(segment.code)) is not None:
+            members.append(MemberFit(s, len(at), "failed", gone.lineage, gone.key, error=gone.error))
         elif len(at) < max(spec.min_rows, 1) or not may:
             reason = f"{len(at)} rows of {spec.min_rows}" if may else "not part of this refresh"
             members.append(MemberFit(s, len(at), "few", error=reason))
@@ -177,7 +179,7 @@ def fit_stage(
             lineage = Lineage(rows_digest(rows, at, columns), margins)
             members.append(MemberFit(s, len(at), "failed", lineage, lineage.key(recipe)))
     corrupt = _take_cached(members, cache, advance)
-    wanted = [m for m in members if m.status == "failed"]
+    wanted = [m for m in members if m.status == "failed" and not m.error]
     if wanted:
         job = _job(scratch, stage, recipe, columns, order)
         cuts = (*range(stage.first + 1, rows.blocks), *((ALL,) if stage.keep_member else ()))
@@ -191,7 +193,7 @@ def fit_stage(
             continue
         at = order[starts[m.s] : starts[m.s + 1]]
         if m.pinned is not None:
-            at = _later_rows(rows, level.rows_of(m.s), stage, m.pinned, slow)
+            at = _later_rows(rows, level.rows_of(m.s), m.pinned, slow)
         for cut, unseen in m.fit.unseen.items():
             slow[at[block[at] == cut]] = unseen
     first = stage.first + 1
@@ -220,7 +222,7 @@ def _pinned(
     kept = pin.members.get(segment.code)
     if kept is None:
         return None
-    before = _before(rows, at, pin.end_day)
+    before = _before(rows, at, kept.end_day)
     old = at[before & (rows.block[at] >= kept.first)]
     same_rows = rows_digest(rows, old, columns) == kept.lineage.rows
     if pin.refit_changed:
@@ -244,14 +246,12 @@ def _before(rows: TrainingRows, at: Positions, end_day: int) -> NDArray[np.bool_
     return (rows.learn_day[at] <= end_day) & (rows.serve_day[at] < end_day)
 
 
-def _later_rows(
-    rows: TrainingRows, at: Positions, stage: SlowStage, kept: PinnedMember, slow: Floats
-) -> Positions:
+def _later_rows(rows: TrainingRows, at: Positions, kept: PinnedMember, slow: Floats) -> Positions:
     """Fill `slow` on rows that came after a pinned member was fitted, by its own answers; gives the rows before."""
-    before = _before(rows, at, stage.pin.end_day)
+    before = _before(rows, at, kept.end_day)
     later = at[~before]
     if len(later):
-        slow[later] = kept.fit.margin(rows.X[later])
+        slow[later] = (kept.margin or kept.fit.margin)(rows.X[later])
     return at[before & (rows.block[at] >= kept.first)]
 
 
@@ -304,7 +304,7 @@ def _job(scratch: Scratch, stage: SlowStage, recipe: Recipe, columns: tuple[int,
 
 def _take_cached(members: list[MemberFit], cache: BuildCachePort, advance: Advance) -> int:
     """Fill in what the cache has; payloads that cannot be read count as missing, and are counted."""
-    asked = {m.key: m for m in members if m.key is not None and m.fit is None}
+    asked = {m.key: m for m in members if m.key is not None and m.fit is None and not m.error}
     read = cache.get_many(list(asked))
     corrupt = len(read.corrupt)
     found = 0
