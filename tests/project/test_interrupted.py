@@ -179,7 +179,8 @@ def ask_otherwise(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [(refit, "build cache .* check the folder and the disk"), (ask_otherwise, "is full|the disk")]
+    ("change", "said"),
+    [(refit, "build cache .* check the folder and the disk"), (ask_otherwise, "is full|the disk")],
 )
 def test_a_disk_that_takes_no_more_is_one_sentence_and_nothing_is_lost(
     shop: Project, shops: Any, change: Any, said: str
