@@ -127,7 +127,7 @@ def test_changed_rows_of_a_pinned_member_are_told_and_stale_fits_it_again(
 
 def test_a_build_cache_that_forgot_a_pinned_member_is_told(shop: Project, shops: Any) -> None:
     shutil.rmtree(shop.folder / ".jomon" / "cache")
-    with pytest.raises(BuildError, match="no longer in the build cache.* build with --refresh all"):
+    with pytest.raises(BuildError, match=r"no longer in the build cache.* build with --refresh all"):
         later(shop, shops).build(refresh="member=region=r3")
 
 
@@ -176,7 +176,7 @@ def test_a_project_of_another_shape_cannot_be_refreshed_in_part(shop: Project, s
 def test_an_earlier_hold_out_cannot_be_refreshed_in_part(shop: Project, shops: Any) -> None:
     spec = shops.spec()
     spec["evaluation"]["holdout"] = "20d"
-    with pytest.raises(BuildError, match="trained until 2024-02-16 .* build with --refresh all"):
+    with pytest.raises(BuildError, match=r"trained until 2024-02-16 .* build with --refresh all"):
         shops.write(shop.folder, spec).build(refresh="stage=1")
 
 
