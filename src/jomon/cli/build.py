@@ -146,7 +146,7 @@ def show_build(report: BuildReport) -> None:
     say()
     show(_brought(report, wide))
     say(
-        "BROUGHT is the change of the mean loss on later rows, with its 95% interval: negative is better.",
+        "BROUGHT is the change of the mean loss on later rows, with its 90% interval: negative is better.",
         style="dim",
     )
     for failure in report.failures:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
 
 
+_ROOMS = ("core", "stats", "oci", "engine", "data", "training", "project")  # whose code decides what a build gives
+
+
 @dataclass(frozen=True)
 class BuildReport:
     """What a build gave. `members` counts candidates, verdicts, and slow parts trained and cached; `stages` is what the
@@ -194,7 +197,7 @@ def build_key(project: OpenProject, gold: Digest, refresh: str, base: Digest | N
             "gold": str(gold),
             "spec": {k: v for k, v in project.spec.canonical().items() if k != "evaluation"}
             | {"holdout": project.spec.canonical()["evaluation"]["holdout"]},
-            "package": package_digest(),
+            "package": package_digest(*_ROOMS),
             "code": code,
             "environment": environment(_LIBRARIES),
             "refresh": refresh,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ from jomon.training.shrink import shrink_factors
 from jomon.training.slow import MemberFit, Scratch, SlowStage, StageFit, fit_stage, require_root
 
 Mask = NDArray[np.bool_]
+NO_MEMBER = "as a whole it may pass, but none of its members can be shown to be no worse"
 LEAST_BLOCKS = 2  # after the last slow stage: one to choose settings on, one to judge by
 
 
@@ -363,7 +364,7 @@ class Chain:
         for s, segment in enumerate(level.segments):
             mine = fits.get(s)
             if not ready[s] and not (mine is not None and mine.status == "failed"):
-                few.append((segment, int(level.starts[s + 1] - level.starts[s])))
+                few.append((segment, mine.rows if mine else int(level.starts[s + 1] - level.starts[s])))
                 continue
             own = pin.verdicts.get(segment.code)
             if own is None:
@@ -378,8 +379,10 @@ class Chain:
             serving = bool(stage_serves and ready[s] and own.verdict != "rejected" and not empty)
             if empty and own.verdict == "accepted" and not root:
                 own = MemberEvidence("rejected", own.difference)
-            rows = int(level.starts[s + 1] - level.starts[s])
+            rows = mine.rows if mine is not None else int(level.starts[s + 1] - level.starts[s])
             candidates.append(Candidate(segment, s, rows, mine, float(factors[s]), own, serving))
+        if stage_serves and not root and not any(c.serving for c in candidates):
+            evidence = replace(evidence, verdict="rejected", reason=NO_MEMBER)
         return StageResult(
             index=index,
             spec=stage,

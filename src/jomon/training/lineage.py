@@ -93,12 +93,12 @@ def _own_code(estimator: str) -> str:
 
 
 @cache
-def package_digest() -> str:
-    """Digest of every source file of this package: a build that differs in any of them is planned anew."""
+def package_digest(*rooms: str) -> str:
+    """Digest of every source file of these rooms: a build or an evaluation that differs in any of them is done anew."""
     total = hashlib.sha256()
     root = _HERE.parent
-    for path in sorted(root.rglob("*.py")):
-        if "examples" not in path.relative_to(root).parts:
+    for room in rooms:
+        for path in sorted((root / room).rglob("*.py")):
             total.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return str(Digest(total.hexdigest()))
 

@@ -6,7 +6,6 @@ which its margins on unseen rows are wanted.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -175,8 +174,8 @@ class SlowFit:
         """One safetensors file; equal fits give equal bytes."""
         arrays = {f"unseen.{block}": np.ascontiguousarray(m) for block, m in self.unseen.items()}
         arrays["member"] = np.frombuffer(self.member, np.uint8)
-        names = json.dumps(sorted(arrays))
-        return bytes(safetensors.numpy.save(arrays, {"jomon.slow": "1", "names": names}))
+        # One note only: safetensors writes several in no fixed order.
+        return bytes(safetensors.numpy.save(arrays, {"jomon.slow": "1"}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SlowFit:
