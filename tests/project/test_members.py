@@ -43,8 +43,8 @@ def test_under_replace_the_finest_member_answers_alone_and_starts_from_nothing(
     rows = workshop.rows("regression").filter(rare)
     stages = [
         {"level": [], "estimator": "baseline", "fast": False},
-        {"level": ["region"], "estimator": "linear", "params": {"l2": 0.001}, "min_rows": 100, "keep": "always", "fast": False,
-         "features": ["x"]},
+        {"level": ["region"], "estimator": "linear", "params": {"l2": 0.001}, "min_rows": 100, "keep": "always",
+         "fast": False, "features": ["x"]},
     ]  # fmt: skip
     project = workshop.make("shop", rows, workshop.spec("regression", stages=stages, relation="replace"))
     project.ingest()
@@ -82,8 +82,8 @@ def effects(workshop: Any, kind: str, effect: str, **stage: Any) -> Any:
     y = level + rng.normal(0, 1.0, len(level))
     stages = [
         {"level": [], "estimator": "baseline", "params": {"by": ["weekday"]}, "fast": False},
-        {"level": ["region"], "estimator": "linear", "params": {"l2": 0.1}, "min_rows": 100, "fast": False, "features": ["noise"],
-         **stage},
+        {"level": ["region"], "estimator": "linear", "params": {"l2": 0.1}, "min_rows": 100, "fast": False,
+         "features": ["noise"], **stage},
     ]  # fmt: skip
     spec = workshop.spec("regression", stages=stages)
     project = workshop.make("shop", rows.with_columns(late=pl.Series(y)), spec)
@@ -227,7 +227,8 @@ def test_eight_weeks_of_real_flights_go_from_source_to_answers(workshop: Any) ->
     (project.folder / "data.py").write_text(code.read_text())
     (project.folder / "own.py").write_text(
         "import polars as pl\nfrom data import load_flights\n\n\ndef load():\n"
-        "    return load_flights().filter(pl.col('scheduled_departure') < pl.datetime(2013, 2, 26), pl.col('flight') % 4 == 0)\n"
+        "    early = pl.col('scheduled_departure') < pl.datetime(2013, 2, 26)\n"
+        "    return load_flights().filter(early, pl.col('flight') % 4 == 0)\n"
     )
     report = project.ingest()
     assert report.gold > 5_000
