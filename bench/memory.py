@@ -47,6 +47,7 @@ class Sampler:
 
     def __init__(self, pid: int) -> None:
         self.peak = 0
+        self.sampled = threading.Event()  # set after the first sample
         self._pid, self._ended = pid, threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -65,6 +66,7 @@ class Sampler:
         while not self._ended.wait(pause):
             started = time.perf_counter()
             self.peak = max(self.peak, sum(proportional_bytes(pid) for pid in family(self._pid)))
+            self.sampled.set()
             pause = max(LEAST_PAUSE, (time.perf_counter() - started) / SHARE)
 
 
