@@ -1,12 +1,12 @@
 """jomon: a fleet of models run as one thing.
 
-    import jomon
+import jomon
 
-    project = jomon.open_project("flights")
-    project.ingest()
-    project.build()
-    fleet = jomon.load_fleet("flights:latest", "flights")
-    fleet.predict(frame)
+project = jomon.open_project("flights")
+project.ingest()
+project.build()
+fleet = jomon.load_fleet("flights:latest", "flights")
+fleet.predict(frame)
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from jomon.sklearn import FleetClassifier, FleetRegressor
 
 __version__ = "0.1.0"
-__all__ = ["Fleet", "FleetClassifier", "FleetRegressor", "Project", "__version__", "load_fleet", "open_project"]
+__all__ = [
+    "Fleet",
+    "FleetClassifier",
+    "FleetRegressor",
+    "Project",
+    "__version__",
+    "load_fleet",
+    "open_project",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,7 +51,8 @@ class Runtime:
         opaque: Sequence[Mapping[int, OpaqueMember]] | None = None,
         members: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        """`document`: the fleet document; `packs`, `fast` and `opaque` by stage; `members` reads the members document."""
+        """`document`: the fleet document; `packs`, `fast` and `opaque` by stage; `members` reads the members
+        document."""
         if int(document.get("format", 0)) > FORMAT:
             raise StoreError("This image was built by a newer jomon; upgrade to answer with it.")
         try:

@@ -65,7 +65,8 @@ class StageOnTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """n held-out rows with outcomes: `y`, local `day` int32[n], margins by player (`fleet` and `PEERS`), and the stages.
+    """n held-out rows with outcomes: `y`, local `day` int32[n], margins by player (`fleet` and `PEERS`), and
+    the stages.
 
     `compute` by player: seconds of fitting and number of fits. `step_days`: length of a reported week.
     """
@@ -105,7 +106,8 @@ def compare(c: Comparison) -> dict[str, Any]:
     out["stages"], out["segments"] = _stages(c, boot)
     if c.kind == "binary":
         out["calibration"] = {
-            p: [vars(b) | {} for b in reliability(c.y, mean_response(margin, c.kind))] for p, margin in c.margins.items()
+            p: [vars(b) | {} for b in reliability(c.y, mean_response(margin, c.kind))]
+            for p, margin in c.margins.items()
         }
     out["plainly"] = plainly(out)
     return out
@@ -117,10 +119,17 @@ def _estimate(boot: DayBootstrap, measured: Measured) -> Estimate:
     ratio = boot.ratio(sums, counts)
     if ratio.low is None or ratio.high is None or ratio.value is None or not np.isfinite(measured.value):
         value = measured.value if np.isfinite(measured.value) else None
-        return Estimate(value, None, None, int(counts.sum()), ratio.blocks, ratio.method, ratio.reason or "not defined")
+        return Estimate(
+            value, None, None, int(counts.sum()), ratio.blocks, ratio.method, ratio.reason or "not defined"
+        )
     low, high = ratio.low - ratio.value, ratio.high - ratio.value
     return Estimate(
-        measured.value, measured.value + low, measured.value + high, int(counts.sum()), ratio.blocks, ratio.method
+        measured.value,
+        measured.value + low,
+        measured.value + high,
+        int(counts.sum()),
+        ratio.blocks,
+        ratio.method,
     )
 
 
@@ -138,7 +147,10 @@ def _weekly(c: Comparison) -> list[dict[str, Any]]:
     link = Link(c.kind)
     week = (c.day - c.day[0]) // c.step_days
     rows = np.bincount(week)
-    means = {p: np.bincount(week, link.losses(margin, c.y)) / np.maximum(rows, 1) for p, margin in c.margins.items()}
+    means = {
+        p: np.bincount(week, link.losses(margin, c.y)) / np.maximum(rows, 1)
+        for p, margin in c.margins.items()
+    }
     return [
         {
             "start": (_EPOCH + timedelta(days=int(c.day[0]) + w * c.step_days)).isoformat(),
@@ -259,7 +271,9 @@ def _of_stage(stage: Mapping[str, Any], loss: str) -> str:
     who = f"The fast part of stage {level}" if stage["fast_alone"] else f"Stage {level}"
     saved = f"; leaving it out saves {seconds:.1f} s of fitting" if seconds >= 0.05 else ""
     if stage["verdict"] == "unknown":
-        return f"{who} was not kept by the build ({stage['reason']}){saved}." if stage["accepted"] == 0 else ""
+        return (
+            f"{who} was not kept by the build ({stage['reason']}){saved}." if stage["accepted"] == 0 else ""
+        )
     value, rows = brought["value"], f"{brought['rows']:,} rows"
     if stage["verdict"] == "pays":
         return f"{who} pays: {-value:.4f} less {loss} ({rows})."
@@ -284,4 +298,5 @@ def _against(result: Mapping[str, Any], peer: str, metric: str, name: str) -> st
         return f"Better than {labels[peer]}: {share} less {name} ({interval})."
     if d["low"] > 0:
         return f"Worse than {labels[peer]}: {share} more {name} ({interval})."
-    return f"Not to be told apart from {labels[peer]}: {share} {'less' if d['value'] < 0 else 'more'} {name} ({interval})."
+    word = "less" if d["value"] < 0 else "more"
+    return f"Not to be told apart from {labels[peer]}: {share} {word} {name} ({interval})."

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
 
 
-_ROOMS = ("core", "stats", "oci", "engine", "data", "training", "project")  # whose code decides what a build gives
+_ROOMS = (
+    "core",
+    "stats",
+    "oci",
+    "engine",
+    "data",
+    "training",
+    "project",
+)  # whose code decides what a build gives
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,8 @@ def base_image(project: OpenProject, refresh: str) -> Digest | None:
         return project.home.images.resolve(project.latest)
     except UnknownNameError:
         raise BuildError(
-            f"--refresh {refresh} needs an image to start from and {project.latest} is not there; run `jomon build` first."
+            f"--refresh {refresh} needs an image to start from and {project.latest} is not there; "
+            "run `jomon build` first."
         ) from None
 
 
@@ -215,7 +224,9 @@ def _whole(project: OpenProject, digest: Digest) -> bool:
     return all(project.home.images.has_blob(blob.digest) for blob in manifest.blobs)
 
 
-def _known_report(project: OpenProject, digest: Digest, names: tuple[str, ...], started: float) -> BuildReport:
+def _known_report(
+    project: OpenProject, digest: Digest, names: tuple[str, ...], started: float
+) -> BuildReport:
     import json
 
     from jomon.oci import media

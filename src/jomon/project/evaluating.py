@@ -46,7 +46,8 @@ Told = Callable[[str, int], None]
 def evaluate(
     project: OpenProject, reference: str, *, again: bool = False, told: Told = lambda step, done: None
 ) -> dict[str, Any]:
-    """The result of `jomon evaluate REF`; one that is attached already for the same data and settings is given as it is."""
+    """The result of `jomon evaluate REF`; one that is attached already for the same data and settings is given
+    as it is."""
     started = time.perf_counter()
     gold_digest = require_gold(project)
     fleet = Fleet.load(project.home, reference)
@@ -127,7 +128,11 @@ def _key(project: OpenProject, gold: Digest) -> str:
     from jomon.training.lineage import package_digest
 
     spec = project.spec.canonical()
-    return str(Digest.of_json({"gold": str(gold), "evaluation": spec["evaluation"], "package": package_digest(*_ROOMS)}))
+    return str(
+        Digest.of_json(
+            {"gold": str(gold), "evaluation": spec["evaluation"], "package": package_digest(*_ROOMS)}
+        )
+    )
 
 
 def _days(span: timedelta) -> int:
@@ -151,9 +156,10 @@ def _fleet_on_test(
     link = Link(runtime.spec.data.target.kind)
     last = int(traffic.serve_day.max())
     states = fleet.fast
-    if any(s is not None and int(s.meta["day"]) > runtime.end_day for s in states):
+    until = max((int(s.meta["day"]) for s in states if s is not None), default=runtime.end_day)
+    if until > runtime.end_day:
         raise DataError(
-            f"This image was refreshed until {day_text(max(int(s.meta['day']) for s in states if s is not None))}, so its "
+            f"This image was refreshed until {day_text(until)}, so its "
             "fast parts have seen held-out outcomes; evaluate the image that the build gave."
         )
     held = traffic.serve_day >= runtime.end_day
@@ -166,11 +172,15 @@ def _fleet_on_test(
         serving = any(m["serving"] for m in document["members"])
         first = number == 0  # nothing would answer without it: its fast part alone is left out
         if serving and not first:
-            without = operate(link, runtime.spec.relation, traffic, states, last, without=number)[0].answer[held]
+            without = operate(link, runtime.spec.relation, traffic, states, last, without=number)[0].answer[
+                held
+            ]
         elif serving and states[number] is not None:
             frozen = tuple(None if i == number else s for i, s in enumerate(states))
             without = operate(link, runtime.spec.relation, traffic, frozen, last)[0].answer[held]
-        on_test = _stage_on_test(runtime, number, document, without, traffic, held, ended[number], seconds[number])
+        on_test = _stage_on_test(
+            runtime, number, document, without, traffic, held, ended[number], seconds[number]
+        )
         stages.append(replace(on_test, fast_alone=first))
     return test, traffic.take(held), stages, served.answer[held]
 
@@ -187,7 +197,9 @@ def _stage_on_test(
 ) -> StageOnTest:
     stage = runtime.spec.stages[number]
     codes, has = traffic.codes[held, number], traffic.has[held, number]
-    known = runtime.slow_codes[number] if state is None else np.union1d(runtime.slow_codes[number], state.codes)
+    known = (
+        runtime.slow_codes[number] if state is None else np.union1d(runtime.slow_codes[number], state.codes)
+    )
     segment = np.full(len(codes), -1, np.int32)
     texts: tuple[str, ...] = ()
     if len(known):
@@ -255,7 +267,8 @@ def _peers(project: OpenProject, fleet: Fleet, gold: GoldRows, told: Told) -> di
 
 
 def root_of_peers(stage: Any) -> Any:
-    """What a global model starts its tuning from: the declared root, or LightGBM as it comes where that is another kind."""
+    """What a global model starts its tuning from: the declared root, or LightGBM as it comes where that is
+    another kind."""
     if not stage.level and stage.estimator == "lightgbm":
         return stage
     return stage.model_copy(update={"level": (), "estimator": "lightgbm", "params": {}, "min_rows": 0})
@@ -263,12 +276,16 @@ def root_of_peers(stage: Any) -> Any:
 
 def with_segment_columns(X: Any, encoder: Any, rows: Any, runtime: Any, gold: GoldRows) -> tuple[Any, Design]:
     """The features and every axis that a level names and the features lack, so that peers know what members know."""
-    axes = list(dict.fromkeys(a for stage in runtime.spec.stages for a in stage.level if a not in encoder.names))
+    axes = list(
+        dict.fromkeys(a for stage in runtime.spec.stages for a in stage.level if a not in encoder.names)
+    )
     design = Design(encoder.names, encoder.categorical, encoder.sizes)
     if not axes:
         return X, design
     columns = runtime.context.axes_of(gold.table, axes)
-    more = np.column_stack([np.where(c.codes < 0, np.nan, c.codes).astype(np.float64) for c in columns.values()])
+    more = np.column_stack(
+        [np.where(c.codes < 0, np.nan, c.codes).astype(np.float64) for c in columns.values()]
+    )
     width = X.shape[1]
     return np.ascontiguousarray(np.hstack([X, more])), replace(
         design,

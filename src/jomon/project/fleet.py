@@ -48,7 +48,9 @@ class Fleet:
         stages = len(document["stages"])
         packs: list[list[Pack]] = [[] for _ in range(stages)]
         for layer in manifest.layers_of(media.MODEL_WEIGHT_RAW):
-            packs[_stage_of(layer, stages)].append(Pack.open(store.open_blob(layer), f"The pack {layer.digest.short}"))
+            packs[_stage_of(layer, stages)].append(
+                Pack.open(store.open_blob(layer), f"The pack {layer.digest.short}")
+            )
         fast = read_fast(store.read_blob(_layer(manifest, media.FAST, digest)))
         members = _layer(manifest, media.MEMBERS, digest)
         opaque = _opaque(home, manifest, document)
@@ -88,9 +90,11 @@ class Fleet:
         return self.answer(frame).answer
 
     def predict_proba(self, frame: Any) -> Floats:
-        """Probability of no event and of the event, float64[n, 2]; raises `PredictError` unless the target is binary."""
+        """Probability of no event and of the event, float64[n, 2]; raises `PredictError` unless it is binary."""
         if self.kind != "binary":
-            raise PredictError(f"The fleet {self.name} answers with a {self.kind}, which has no probability; use predict.")
+            raise PredictError(
+                f"The fleet {self.name} answers with a {self.kind}, which has no probability; use predict."
+            )
         p = self.predict(frame)
         return np.column_stack([1.0 - p, p])
 
@@ -152,7 +156,9 @@ def _json(data: bytes, digest: Digest) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except ValueError as error:
-        raise CorruptError(f"A document of the image {digest.short} cannot be read ({error}); build it again.") from error
+        raise CorruptError(
+            f"A document of the image {digest.short} cannot be read ({error}); build it again."
+        ) from error
     if not isinstance(document, dict):
         raise CorruptError(f"A document of the image {digest.short} is no JSON object; build it again.")
     return document
@@ -162,7 +168,9 @@ def _stage_of(layer: Descriptor, stages: int) -> int:
     parts = layer.annotations.get(media.MODEL_FILEPATH, "").split("/")
     if len(parts) == 3 and parts[0] == "stages" and parts[1].isdigit() and int(parts[1]) < stages:
         return int(parts[1])
-    raise CorruptError(f"The layer {layer.digest.short} does not say which stage it belongs to; build the image again.")
+    raise CorruptError(
+        f"The layer {layer.digest.short} does not say which stage it belongs to; build the image again."
+    )
 
 
 def _opaque(home: Home, manifest: Manifest, document: Mapping[str, Any]) -> list[dict[int, OpaqueMember]]:

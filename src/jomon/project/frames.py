@@ -27,7 +27,9 @@ def as_polars(frame: Any) -> pl.DataFrame:
         if hasattr(frame, "columns") and hasattr(frame, "to_dict"):
             return pl.DataFrame({str(c): _values(frame[c]) for c in frame.columns})
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        raise PredictError(f"These rows cannot be read as a table ({error}); send one value per row and column.") from error
+        raise PredictError(
+            f"These rows cannot be read as a table ({error}); send one value per row and column."
+        ) from error
     raise PredictError(
         f"A {type(frame).__name__} is not a table; send a Polars or pandas data frame, or a mapping of columns."
     )

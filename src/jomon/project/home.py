@@ -62,7 +62,8 @@ def find_home(start: Path | str | None = None) -> Home:
         if (folder / FOLDER).is_dir() or (folder / "jomon.yaml").is_file():
             return Home(folder / FOLDER)
     raise StoreError(
-        f"There is no project in {here} or above it: go into one, name it with --project, or start one with `jomon init`."
+        f"There is no project in {here} or above it: "
+        "go into one, name it with --project, or start one with `jomon init`."
     )
 
 

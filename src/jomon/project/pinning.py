@@ -44,7 +44,9 @@ def pin(project: OpenProject, request: BuildRequest, base: Digest, refresh: str)
     stages = runtime.members["stages"]
     fits = _cached_fits(project, stages, wanted)
     pins = {
-        number: _pinned_stage(number, stage, wanted, fits, runtime.end_day, _opaque_margins(project, fleet, number))
+        number: _pinned_stage(
+            number, stage, wanted, fits, runtime.end_day, _opaque_margins(project, fleet, number)
+        )
         for number, stage in enumerate(stages)
     }
     return replace(
@@ -73,7 +75,9 @@ class Wanted:
                 return cls(frozenset({int(value)}), {}, stale=False)
             if value in names:
                 return cls(frozenset({names.index(value)}), {}, stale=False)
-            raise BuildError(f"There is no stage {value!r}; the stages are 0 to {len(names) - 1}: {'; '.join(names)}.")
+            raise BuildError(
+                f"There is no stage {value!r}; the stages are 0 to {len(names) - 1}: {'; '.join(names)}."
+            )
         if what == "member" and value:
             segment = Segment.parse(value)
             for number, stage in enumerate(members["stages"]):
@@ -82,7 +86,9 @@ class Wanted:
                     _require_known(ordered, stage)
                     return cls(frozenset(), {number: frozenset({ordered.code})}, stale=False)
             raise BuildError(f"No stage has members like {value!r}; the levels are {'; '.join(names)}.")
-        raise BuildError(f"--refresh {text!r} is not known; write all, stale, stage=N or member='carrier=UA origin=EWR'.")
+        raise BuildError(
+            f"--refresh {text!r} is not known; write all, stale, stage=N or member='carrier=UA origin=EWR'."
+        )
 
     def refits(self, stage: int, code: int) -> bool:
         """Whether the member of a segment is to be fitted again whatever it is."""
@@ -107,7 +113,9 @@ def _require_same_shape(request: BuildRequest, fleet: Fleet) -> None:
         ("target", old.data.target, new.data.target),
     ):
         if one != other:
-            raise BuildError(f"The {what} have changed since {fleet.digest.short} was built; build with --refresh all.")
+            raise BuildError(
+                f"The {what} have changed since {fleet.digest.short} was built; build with --refresh all."
+            )
 
 
 def _segment(member: Mapping[str, Any]) -> Segment:
@@ -133,7 +141,8 @@ def _cached_fits(project: OpenProject, stages: list[dict[str, Any]], wanted: Wan
             pass
         if serving and not wanted.stale:
             raise BuildError(
-                f"The member {key[:19]} is no longer in the build cache, so what was fitted from its margins cannot stay; "
+                f"The member {key[:19]} is no longer in the build cache, "
+                "so what was fitted from its margins cannot stay; "
                 "build with --refresh all."
             )
     return fits
@@ -147,7 +156,9 @@ def _opaque_margins(project: OpenProject, fleet: Fleet, number: int) -> Opaque:
     runtime = fleet.runtime
     spec = runtime.spec
 
-    def margin(fit: SlowFit, recipe: Mapping[str, Any], segment: Segment) -> Callable[[Floats], Floats] | None:
+    def margin(
+        fit: SlowFit, recipe: Mapping[str, Any], segment: Segment
+    ) -> Callable[[Floats], Floats] | None:
         if ":" not in spec.stages[number].estimator:
             return None
 
@@ -166,7 +177,12 @@ def _opaque_margins(project: OpenProject, fleet: Fleet, number: int) -> Opaque:
 
 
 def _pinned_stage(
-    number: int, stage: Mapping[str, Any], wanted: Wanted, fits: Mapping[str, SlowFit], end_day: int, opaque: Opaque
+    number: int,
+    stage: Mapping[str, Any],
+    wanted: Wanted,
+    fits: Mapping[str, SlowFit],
+    end_day: int,
+    opaque: Opaque,
 ) -> PinnedStage:
     if number in wanted.stages:
         return PinnedStage(end_day=end_day, known=True)
@@ -182,7 +198,9 @@ def _pinned_stage(
         verdict: Verdict = "rejected" if member["verdict"] == "failed" else member["verdict"]
         verdicts[code] = MemberEvidence(verdict, Estimate.from_json(member["difference"]))
         if member["verdict"] == "failed" and member.get("key"):
-            failures[code] = PinnedFailure(Digest.parse(member["key"]), _lineage(member), member.get("error", ""))
+            failures[code] = PinnedFailure(
+                Digest.parse(member["key"]), _lineage(member), member.get("error", "")
+            )
         elif member.get("key") in fits:
             recipe, fit = member.get("recipe") or stage["recipe"], fits[member["key"]]
             blocks = recipe["blocks"]

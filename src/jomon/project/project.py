@@ -24,7 +24,9 @@ FILE = "jomon.yaml"
 class Project(OpenProject):
     """A folder with a `jomon.yaml`, read and checked; nothing is opened before it is used."""
 
-    def ingest(self, *, fresh: bool = False, progress: Callable[[str], None] = lambda step: None) -> IngestReport:
+    def ingest(
+        self, *, fresh: bool = False, progress: Callable[[str], None] = lambda step: None
+    ) -> IngestReport:
         """Read the source into the tables; see `jomon.data.ingest.ingest`."""
         from jomon.data.ingest import ingest
 

@@ -1,4 +1,5 @@
-"""Refresh: the fast parts of an image brought up to the outcomes known, as a new image that shares every other layer."""
+"""Refresh: the fast parts of an image brought up to the outcomes known, as a new image that shares every other
+layer."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class RefreshReport:
-    """What a refresh did: images before and after, the days moved, outcomes learned, segments moved and new, bytes written."""
+    """What a refresh did: images before and after, the days moved, outcomes learned, segments moved and new,
+    bytes written."""
 
     before: Digest
     digest: Digest
@@ -45,7 +47,12 @@ class RefreshReport:
     def document(self) -> dict[str, Any]:
         """The JSON of `jomon refresh --json`."""
         out = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**out, "before": str(self.before), "digest": str(self.digest), "seconds": round(self.seconds, 4)}
+        return {
+            **out,
+            "before": str(self.before),
+            "digest": str(self.digest),
+            "seconds": round(self.seconds, 4),
+        }
 
 
 def refresh(project: OpenProject, reference: str, until: str | None) -> RefreshReport:
@@ -55,7 +62,9 @@ def refresh(project: OpenProject, reference: str, until: str | None) -> RefreshR
     fleet = Fleet.load(project.home, reference)
     states = fleet.fast
     if all(state is None for state in states):
-        raise BuildError(f"{reference} has no fast parts to refresh; declare `fast: true` for a stage and build.")
+        raise BuildError(
+            f"{reference} has no fast parts to refresh; declare `fast: true` for a stage and build."
+        )
     since = min(int(state.meta["day"]) for state in states if state is not None)
     from jomon.data.gold import read_gold
 
@@ -83,8 +92,12 @@ def refresh(project: OpenProject, reference: str, until: str | None) -> RefreshR
         new = new.with_config(store.put_blob(changed, media.MODEL_CONFIG))
         members = sum(len(codes) for codes in _member_codes(fleet, moved))
         new = new.with_annotations({media.MEMBER_COUNT: str(members)})
-        digest = store.put_manifest(new, [reference] if ":" in reference and "@" not in reference else [], datetime.now(UTC))
-    sizes = [(len(s), 0 if o is None else len(o)) for s, o in zip(moved, states, strict=True) if s is not None]
+        digest = store.put_manifest(
+            new, [reference] if ":" in reference and "@" not in reference else [], datetime.now(UTC)
+        )
+    sizes = [
+        (len(s), 0 if o is None else len(o)) for s, o in zip(moved, states, strict=True) if s is not None
+    ]
     return RefreshReport(
         fleet.digest,
         digest,

@@ -93,7 +93,13 @@ def build_fleet(
         chain = Chain(spec, scratch, cache, pool, progress or Silent(), request.pins)
         for index in range(len(spec.stages)):
             chain.add(index)
-    years = np.array([rows.serve_day[0], request.end_day]).astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+    years = (
+        np.array([rows.serve_day[0], request.end_day])
+        .astype("datetime64[D]")
+        .astype("datetime64[Y]")
+        .astype(int)
+        + 1970
+    )
     seconds = {
         "prepare": prepared - started,
         **{
@@ -159,6 +165,8 @@ def check_target(link: Link, rows: TrainingRows) -> None:
             f"Every outcome before the hold-out is {rows.y[0]:g}; there is nothing to learn: check data.target.column."
         )
     if link.kind == "binary" and not np.isin(rows.y, (0.0, 1.0)).all():
-        raise BuildError("The target is declared binary and has other values than 0 and 1; mend data.target.kind.")
+        raise BuildError(
+            "The target is declared binary and has other values than 0 and 1; mend data.target.kind."
+        )
     if link.kind == "count" and rows.y.min() < 0:
         raise BuildError("The target is declared a count and has negative values; mend data.target.kind.")

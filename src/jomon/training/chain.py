@@ -25,7 +25,6 @@ from jomon.training.executors import Pool
 from jomon.training.fast import Chooser, FastParams, FilterState, Stretch
 from jomon.training.judge import MemberEvidence, StageEvidence, judge
 from jomon.training.pins import NOTHING, PinnedStage
-from jomon.training.rows import TrainingRows
 from jomon.training.served import Served
 from jomon.training.shrink import shrink_factors
 from jomon.training.slow import MemberFit, Scratch, SlowStage, StageFit, fit_stage, require_root
@@ -108,7 +107,8 @@ class Candidate:
 
 @dataclass
 class StageResult:
-    """A stage after its verdict; `few` segments had too few rows (given with them); `fast` is None where the stage has no fast part;
+    """A stage after its verdict; `few` segments had too few rows (given with them); `fast` is None where the
+    stage has no fast part;
     `fast_path` has the settings that each block of time was answered by."""
 
     index: int
@@ -225,7 +225,9 @@ class Chain:
         level = self.rows.stages[index]
         if stage.estimator == "none":
             if before is None:
-                raise BuildError("The first stage needs an estimator: a fast part alone has nothing to correct.")
+                raise BuildError(
+                    "The first stage needs an estimator: a fast part alone has nothing to correct."
+                )
             return SlowPart(None, before, self._first, np.ones(len(level)), 1.0)
         alone = self.spec.relation == "replace" or before is None
         offset = None if alone or before is None else before.answer

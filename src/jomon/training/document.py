@@ -1,4 +1,5 @@
-"""What an image says of itself as JSON: the fleet document (to answer with) and the members document (to explain with)."""
+"""What an image says of itself as JSON: the fleet document (to answer with) and the members document (to
+explain with)."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def _stage(stage: StageResult) -> dict[str, Any]:
         "fast_path": [p.document() if p else None for p in stage.fast_path],
         "min_rows": stage.spec.min_rows,
         "few": len(stage.few),
-        "few_segments": [{"segment": [list(i) for i in segment.items], "rows": rows} for segment, rows in stage.few],
+        "few_segments": [
+            {"segment": [list(i) for i in segment.items], "rows": rows} for segment, rows in stage.few
+        ],
         "answered_share": stage.answered_share,
         "evidence": stage_evidence(stage.evidence),
         "members": [_member(c, stage.recipe) for c in sorted(stage.candidates, key=lambda c: c.segment.code)],

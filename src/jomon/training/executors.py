@@ -20,7 +20,9 @@ from jomon.training.worker import Job, Outcome, Task, run_tasks, start_worker
 ROWS_PER_CHUNK = 30_000  # rows x fits sent to a process at once: about a second of work
 MOST_PER_CHUNK = 64  # members sent at once, so that progress is seen and a crash loses little
 
-HEED = 0.25  # seconds between looks for Ctrl-C: a handler that Polars installs lets waiting go on in spite of it
+HEED = (
+    0.25  # seconds between looks for Ctrl-C: a handler that Polars installs lets waiting go on in spite of it
+)
 
 MakeExecutor = Callable[[str | None], Executor]
 
@@ -137,7 +139,9 @@ def chunks(tasks: Sequence[Task]) -> list[list[Task]]:
     for task in sorted(tasks, key=lambda t: (t.start - t.stop, t.s)):
         work = (task.stop - task.start) * len(task.cuts)
         if work > ROWS_PER_CHUNK:
-            single += [[replace(task, cuts=(cut,))] for cut in sorted(task.cuts, key=lambda c: -c if c >= 0 else -99)]
+            single += [
+                [replace(task, cuts=(cut,))] for cut in sorted(task.cuts, key=lambda c: -c if c >= 0 else -99)
+            ]
             continue
         if not parts or weight + work > ROWS_PER_CHUNK or len(parts[-1]) >= MOST_PER_CHUNK:
             parts.append([])

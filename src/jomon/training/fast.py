@@ -165,7 +165,8 @@ class _Queue:
 class Chooser:
     """Finds the settings whose one-day-ahead answers lose least, block after block, running each candidate once.
 
-    A setting leaves its default only for an improvement of more than `CAUTION` standard errors, taken over weeks: what a
+    A setting leaves its default only for an improvement of more than `CAUTION` standard errors, taken over
+    weeks: what a
     few stormy weeks would choose is seldom what the next ones need. The rule is the one-standard-error rule of Breiman,
     Friedman, Olshen and Stone (1984), "Classification and regression trees", section 3.4.3.
 
@@ -214,7 +215,9 @@ class Chooser:
         for _ in range(_ROUNDS):
             last = params
             for name, values in self._grid.items():
-                best = min((replace(params, **{name: v}) for v in values), key=lambda c: float(losses(c).sum()))
+                best = min(
+                    (replace(params, **{name: v}) for v in values), key=lambda c: float(losses(c).sum())
+                )
                 gain: Floats = np.bincount(weeks, losses(best) - losses(params)).astype(np.float64)
                 if _clearly_less(gain):
                     params = best

@@ -6,11 +6,13 @@ means "as the chain before it says": partial pooling along the chain. Per segmen
 precision `P` (2 x 2, symmetric) and the linear term `L`, so that `theta = (P + prior)^-1 L`.
 
 At the start of local day `d` the filter ages every segment by one day, learns from the rows whose outcome became known
-before `d` (one Newton step for the whole day), and then answers the rows of day `d`. Nothing of day `d` or later is used.
+before `d` (one Newton step for the whole day), and then answers the rows of day `d`. Nothing of day `d` or
+later is used.
 
 Sources: exponentially weighted recursive estimation of generalised linear models, Fahrmeir (1992), "Posterior mode
 estimation by extended Kalman filtering for multivariate dynamic generalized linear models", JASA 87; the forgetting
-factor as discount, West, Harrison and Migon (1985), "Dynamic generalized linear models and Bayesian forecasting", JASA 80.
+factor as discount, West, Harrison and Migon (1985), "Dynamic generalized linear models and Bayesian
+forecasting", JASA 80.
 """
 
 from __future__ import annotations
@@ -19,8 +21,13 @@ import numba
 import numpy as np
 
 LOGIT, IDENTITY, LOG = 0, 1, 2
-STEP_LIMIT = 2.0  # most that a day's outcomes move an offset on the logit or log scale (a factor of e^2), for safety
-LEAST_SLOPE, MOST_SLOPE = -0.9, 2.0  # bounds of a slope: margins never change their order, nor grow beyond threefold
+STEP_LIMIT = (
+    2.0  # most that a day's outcomes move an offset on the logit or log scale (a factor of e^2), for safety
+)
+LEAST_SLOPE, MOST_SLOPE = (
+    -0.9,
+    2.0,
+)  # bounds of a slope: margins never change their order, nor grow beyond threefold
 
 
 @numba.njit(cache=True, nogil=True)
@@ -36,7 +43,7 @@ def _slope_and_curvature(link: int, z: float, y: float) -> tuple[float, float]:
 
 
 @numba.njit(cache=True, nogil=True)
-def run_filter(  # noqa: PLR0917
+def run_filter(
     link: int,
     first_day: int,
     last_day: int,
@@ -68,7 +75,8 @@ def run_filter(  # noqa: PLR0917
     segments are int32, -1 for none; m segments with state `linear` (m, 2), `precision` (m, 3: bb, bs, ss) and `theta`
     (m, 2). `reset_day`: sorted days on which the model below changes and the state is multiplied by `carry`.
     `prior_slope <= 0` turns the slope off; `saturation` is the most curvature a segment learns from in a day (0: no
-    limit). Rows of days before `first_day` are answered by the state as it is given. Answers go to `out_serve` (n) and, at the time of learning, `out_update`.
+    limit). Rows of days before `first_day` are answered by the state as it is given. Answers go to `out_serve`
+    (n) and, at the time of learning, `out_update`.
     """
     m = linear.shape[0]
     gradient = np.zeros((m, 2))

@@ -21,7 +21,9 @@ from jomon.training.chain import Candidate, StageResult
 from jomon.training.document import fleet_document, members_document
 from jomon.training.estimators import packable
 
-PACKS_PER_IMAGE = 96  # about: a retrained member rewrites one pack, and a manifest stays a few tens of kilobytes
+PACKS_PER_IMAGE = (
+    96  # about: a retrained member rewrites one pack, and a manifest stays a few tens of kilobytes
+)
 LEAST_PER_PACK = 4  # members a pack should hold at least, before more packs are made
 
 
@@ -33,7 +35,11 @@ def publish(
     blobs: list[NewBlob] = []
     for stage, count in zip(built.stages, buckets, strict=True):
         blobs += _stage_layers(stage, count, built.encoder.names)
-    blobs.append(_layer(write_fast([fast_state(s, built.end_day) for s in built.stages]), media.FAST, "fast.safetensors"))
+    blobs.append(
+        _layer(
+            write_fast([fast_state(s, built.end_day) for s in built.stages]), media.FAST, "fast.safetensors"
+        )
+    )
     fleet = canonical_json(fleet_document(built, buckets, gold))
     blobs.append(_layer(fleet, media.FLEET, "fleet.json"))
     blobs.append(_layer(canonical_json(members_document(built)), media.MEMBERS, "members.json"))
@@ -77,7 +83,9 @@ def _stage_layers(stage: StageResult, buckets: int, features: tuple[str, ...]) -
         entry = PackEntry(c.segment.text, c.segment.code, str(c.fit.key), arrays)
         packs.setdefault(bucket_of(c.segment.code, buckets), []).append(entry)
     return [
-        _layer(write_pack(entries, features), media.MODEL_WEIGHT_RAW, f"stages/{stage.index}/{b:03d}.safetensors")
+        _layer(
+            write_pack(entries, features), media.MODEL_WEIGHT_RAW, f"stages/{stage.index}/{b:03d}.safetensors"
+        )
         for b, entries in sorted(packs.items())
     ]
 

@@ -64,7 +64,9 @@ def judge(
     """
     if not len(before):
         unknown = Estimate.unknown(0, "no later rows")
-        return StageEvidence("unknown", "no later rows to judge it by", unknown, None, None, _all(unknown, segments))
+        return StageEvidence(
+            "unknown", "no later rows to judge it by", unknown, None, None, _all(unknown, segments)
+        )
     if np.array_equal(before, after):
         unknown = Estimate.unknown(len(before), "it changed no answer on the later rows")
         verdict: Verdict = "accepted" if keep == "always" else "unknown"
@@ -85,10 +87,16 @@ def judge(
     for s in range(segments):
         rows = int(means.rows[s])
         if rows == 0 or not np.isfinite(pooled.mean[s]):
-            members.append(MemberEvidence("unknown", Estimate.unknown(rows, "no later rows" if not rows else "too few days")))
+            members.append(
+                MemberEvidence(
+                    "unknown", Estimate.unknown(rows, "no later rows" if not rows else "too few days")
+                )
+            )
             continue
         mean, sd = float(pooled.mean[s]), float(pooled.sd[s])
-        estimate = Estimate(mean, mean - reach * sd, mean + reach * sd, rows, int(means.blocks[s]), "partial pooling")
+        estimate = Estimate(
+            mean, mean - reach * sd, mean + reach * sd, rows, int(means.blocks[s]), "partial pooling"
+        )
         accepted = keep == "always" or decision[s] > 0
         members.append(MemberEvidence("accepted" if accepted else "rejected", estimate))
     spread = float(np.sqrt(pooled.tau2)) if np.isfinite(pooled.tau2) else None

@@ -99,7 +99,9 @@ def package_digest(*rooms: str) -> str:
     root = _HERE.parent
     for room in rooms:
         for path in sorted((root / room).rglob("*.py")):
-            total.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+            total.update(
+                str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest()
+            )
     return str(Digest(total.hexdigest()))
 
 

@@ -157,11 +157,17 @@ class PeerLab:
         """Rows answered by a local model: those of segments that had one when it was asked."""
         rows = self.study.levels[level]
         has = np.zeros(len(rows) + 1, np.bool_)
-        has[[m.s for m in fit.members if m.fit is not None and any(np.any(u) for u in m.fit.unseen.values())]] = True
+        has[
+            [m.s for m in fit.members if m.fit is not None and any(np.any(u) for u in m.fit.unseen.values())]
+        ] = True
         return has[rows.segment]
 
     def _tune(
-        self, pool: Pool, level: tuple[str, ...], space: Mapping[str, Sequence[Any]], declared: Mapping[str, Any]
+        self,
+        pool: Pool,
+        level: tuple[str, ...],
+        space: Mapping[str, Sequence[Any]],
+        declared: Mapping[str, Any],
     ) -> tuple[dict[str, Any], float, int]:
         s = self.study
         at = self._tuning_rows
@@ -204,6 +210,10 @@ def _stage_at(root: StageSpec, level: tuple[str, ...]) -> StageSpec:
     estimator = root.estimator if ":" not in root.estimator and root.estimator != "none" else "lightgbm"
     least = LOCAL_MIN_ROWS if level else 0
     return root.model_copy(
-        update={"level": level, "estimator": "lightgbm" if level else estimator, "min_rows": least, "features": None}
+        update={
+            "level": level,
+            "estimator": "lightgbm" if level else estimator,
+            "min_rows": least,
+            "features": None,
+        }
     )
-

@@ -45,7 +45,8 @@ class PinnedFailure:
 class PinnedStage:
     """What of a stage stays.
 
-    `members`, `failures`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day that the image had
+    `members`, `failures`, `shrink` and `verdicts` go by segment code; `end_day` is the first local day that
+    the image had
     not seen. `only`: codes of the segments that may be fitted, None for all. `whole`: nothing of the stage is fitted
     again; `known`: the image had the stage. With `refit_changed`, a pinned member whose rows or recipe have changed is
     fitted again; without it that is an error.

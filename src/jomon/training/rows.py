@@ -18,7 +18,9 @@ from jomon.core.table import Codes, Floats, Ints
 Days = NDArray[np.int32]
 Positions = NDArray[np.intp]
 
-FIRST_BLOCK = 0.4  # share of the rows that the first block holds: enough to fit a root that is worth correcting
+FIRST_BLOCK = (
+    0.4  # share of the rows that the first block holds: enough to fit a root that is worth correcting
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def block_edges(serve_day: Days, end_day: int, blocks: int) -> Days:
     `serve_day` int32[n] ascending. Raises `BuildError` where there are too few days.
     """
     if not len(serve_day):
-        raise BuildError("There are no rows with a known outcome before the hold-out; ingest more or shorten it.")
+        raise BuildError(
+            "There are no rows with a known outcome before the hold-out; ingest more or shorten it."
+        )
     shares = FIRST_BLOCK + (1.0 - FIRST_BLOCK) * np.arange(blocks) / (blocks - 1)
     at = np.minimum((shares[:-1] * len(serve_day)).astype(np.intp), len(serve_day) - 1)
     inner = serve_day[at]

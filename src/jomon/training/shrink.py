@@ -1,6 +1,7 @@
 """How much of a slow part to keep: one factor per stage, and one per member drawn towards it.
 
-The factor multiplies what the slow part adds. It minimises the loss on rows that the slow part did not see: a one-column
+The factor multiplies what the slow part adds. It minimises the loss on rows that the slow part did not see: a
+one-column
 generalised linear model with an offset, so its loss is convex in the factor. Calibrating a learner's contribution on
 held-out rows is stacking with one learner: Breiman (1996), "Stacked regressions", Machine Learning 24.
 """

@@ -135,7 +135,8 @@ def _sweep() -> None:
 
 @dataclass(frozen=True)
 class SlowStage:
-    """A stage to be fitted: where it stands, what is declared, the margins it starts from and the first block that has them.
+    """A stage to be fitted: where it stands, what is declared, the margins it starts from and the first block
+    that has them.
 
     `offset` float64[n] is None for members that start from nothing; `pin` is what stays of an earlier image.
     `params` replace the declared ones; without `keep_member` only margins on unseen rows are made;
@@ -205,7 +206,9 @@ def _usable(rows: TrainingRows, stage: SlowStage) -> tuple[Positions, Ints]:
     level = rows.stages[stage.index]
     keep = rows.block[level.order] >= stage.first
     order = level.order[keep]
-    counts = np.bincount(level.segment[order], minlength=len(level)) if len(order) else np.zeros(len(level), int)
+    counts = (
+        np.bincount(level.segment[order], minlength=len(level)) if len(order) else np.zeros(len(level), int)
+    )
     return order, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
@@ -239,7 +242,9 @@ def _same_recipe(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether two recipes differ in nothing but the time they look at."""
     blind = ("blocks",)
     plain = json.loads(json.dumps(new))
-    return {k: v for k, v in old.items() if k not in blind} == {k: v for k, v in plain.items() if k not in blind}
+    return {k: v for k, v in old.items() if k not in blind} == {
+        k: v for k, v in plain.items() if k not in blind
+    }
 
 
 def _before(rows: TrainingRows, at: Positions, end_day: int) -> NDArray[np.bool_]:
@@ -282,7 +287,9 @@ def _recipe(scratch: Scratch, stage: SlowStage, columns: tuple[int, ...]) -> Rec
     )
 
 
-def _job(scratch: Scratch, stage: SlowStage, recipe: Recipe, columns: tuple[int, ...], order: Positions) -> Job:
+def _job(
+    scratch: Scratch, stage: SlowStage, recipe: Recipe, columns: tuple[int, ...], order: Positions
+) -> Job:
     name = f"stage-{stage.index}"
     params = {k: v for k, v in recipe.params.items() if k not in ("objective", "categories")}
     return Job(

@@ -185,7 +185,9 @@ class SlowFit:
             member = arrays.pop("member").tobytes()
             unseen = {int(name.partition(".")[2]): a for name, a in sorted(arrays.items())}
         except (ValueError, KeyError, safetensors.SafetensorError) as error:
-            raise CorruptError(f"A cached member cannot be read ({error}); it will be fitted again.") from error
+            raise CorruptError(
+                f"A cached member cannot be read ({error}); it will be fitted again."
+            ) from error
         return cls(member, unseen)
 
     def arrays(self) -> MemberArrays:

@@ -30,7 +30,9 @@ def estimator(name: str, project_dir: str | None = None) -> Estimator:
         from jomon.training.estimators.factory import Factory
 
         return Factory(name, project_dir)
-    raise BuildError(f"{name!r} is not an estimator; write lightgbm, linear, baseline, none or module:factory.")
+    raise BuildError(
+        f"{name!r} is not an estimator; write lightgbm, linear, baseline, none or module:factory."
+    )
 
 
 def packable(name: str) -> bool:

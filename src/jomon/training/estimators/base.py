@@ -24,7 +24,9 @@ class Design:
         """The description of some of the columns, in the order given."""
         size = dict(zip(self.categorical, self.sizes, strict=True))
         kept = [(place, size[column]) for place, column in enumerate(columns) if column in size]
-        return Design(tuple(self.names[c] for c in columns), tuple(p for p, _ in kept), tuple(s for _, s in kept))
+        return Design(
+            tuple(self.names[c] for c in columns), tuple(p for p, _ in kept), tuple(s for _, s in kept)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,5 @@ class Estimator(Protocol):
     def libraries(self) -> tuple[str, ...]:
         """Distributions whose versions are part of a member's lineage."""
 
-    def fit(
-        self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
-    ) -> Slow:
+    def fit(self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int) -> Slow:
         """Fit one slow part on one thread."""

@@ -51,6 +51,7 @@ class Baseline:
     """`estimator: baseline`; `params: {by: [weekday, hour], prior_rows: 20}`."""
 
     def resolve(self, params: Mapping[str, Any], root: bool) -> dict[str, Any]:
+        """See `Estimator.resolve`."""
         unknown = sorted(set(params) - {"by", "prior_rows"})
         if unknown:
             raise BuildError(f"params.{unknown[0]} is not known to the baseline; it takes by and prior_rows.")
@@ -60,11 +61,13 @@ class Baseline:
         return {"by": ["weekday", "hour"], "prior_rows": 20.0, **params}
 
     def libraries(self) -> tuple[str, ...]:
+        """See `Estimator.libraries`."""
         return ("numpy",)
 
     def fit(
         self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
     ) -> _Fitted:
+        """See `Estimator.fit`."""
         wanted = [name for name in params["by"] if name in design.names]
         columns = tuple(design.names.index(name) for name in wanted)
         values = tuple(_seen(sample.X[:, column]) for column in columns)

@@ -43,7 +43,8 @@ class _Fitted:
         own = [name.rpartition(".")[2] for name in untrusted_types(data) if name.startswith(PREFIX)]
         if own:
             raise BuildError(
-                f"An estimator made of {', '.join(own)}, which the project folder defines, cannot be kept, for an image "
+                f"An estimator made of {', '.join(own)}, which the project folder defines, cannot be kept, "
+                "for an image "
                 "carries no code; make it of classes and functions of installed packages."
             )
         return data
@@ -63,14 +64,17 @@ class Factory:
         self.name, self.project_dir = name, project_dir
 
     def resolve(self, params: Mapping[str, Any], root: bool) -> dict[str, Any]:
+        """See `Estimator.resolve`."""
         return dict(params)
 
     def libraries(self) -> tuple[str, ...]:
+        """See `Estimator.libraries`."""
         return ("scikit-learn", "numpy", "skops")
 
     def fit(
         self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
     ) -> _Fitted:
+        """See `Estimator.fit`."""
         model = self._make(params)
         if getattr(model, "random_state", 0) is None:
             model.set_params(random_state=seed)

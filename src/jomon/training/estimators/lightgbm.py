@@ -102,17 +102,20 @@ class LightGBM:
     """`estimator: lightgbm`; parameters are LightGBM's own, under its main names or aliases."""
 
     def resolve(self, params: Mapping[str, Any], root: bool) -> dict[str, Any]:
+        """See `Estimator.resolve`."""
         taken = [name for name in params if name in _OURS]
         if taken:
             raise BuildError(f"params.{taken[0]} is set by jomon and cannot be given; remove it.")
         return {**(ROOT if root else LOCAL), **{_MAIN.get(name, name): v for name, v in params.items()}}
 
     def libraries(self) -> tuple[str, ...]:
+        """See `Estimator.libraries`."""
         return ("lightgbm", "numpy")
 
     def fit(
         self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
     ) -> _Fitted | _Constant:
+        """See `Estimator.fit`."""
         if link.kind == "count" and not sample.y.any():
             # Without a single event no row differs from another; what is left of the level is the fast part's.
             return _Constant(link.base(sample.y) if sample.offset is None else 0.0, sample.X.shape[1])

@@ -117,17 +117,20 @@ class Linear:
     """`estimator: linear`; `params: {l2: 1.0}` is the ridge penalty in rows."""
 
     def resolve(self, params: Mapping[str, Any], root: bool) -> dict[str, Any]:
+        """See `Estimator.resolve`."""
         unknown = sorted(set(params) - {"l2"})
         if unknown:
             raise BuildError(f"params.{unknown[0]} is not known to the linear estimator; it takes l2.")
         return {"l2": 1.0 if root else 10.0, **params}
 
     def libraries(self) -> tuple[str, ...]:
+        """See `Estimator.libraries`."""
         return ("numpy",)
 
     def fit(
         self, sample: Sample, design: Design, link: Link, params: Mapping[str, Any], seed: int
     ) -> _Fitted:
+        """See `Estimator.fit`."""
         columns = _Columns.of(sample.X, design)
         offset = np.zeros(len(sample.y)) if sample.offset is None else sample.offset
         beta = np.zeros(columns.width)
