@@ -92,6 +92,9 @@ def build(
         return _known_report(project, known, names, started)
     if refresh == "fast":
         raise BuildError("A build of fast parts alone is `jomon refresh`; run that.")
+    from jomon.training.executors import start_early
+
+    start_early("lightgbm" if any(s.estimator == "lightgbm" for s in project.spec.stages) else None)
     from jomon.data.gold import read_gold, require_outcomes
     from jomon.training.build import BuildRequest, build_fleet
     from jomon.training.image import publish

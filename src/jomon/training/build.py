@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from jomon.training.chain import LEAST_BLOCKS, Chain, Progress, Silent, StageRes
 from jomon.training.estimators import Design
 from jomon.training.executors import MakeExecutor, Pool, local_processes
 from jomon.training.lineage import rows_digest
+from jomon.training.filter import load_filter
 from jomon.training.pins import PinnedStage
 from jomon.training.rows import Days, StageRows, TrainingRows, block_edges
 from jomon.training.slow import Scratch
@@ -90,6 +92,8 @@ def build_fleet(
         Scratch.open(rows, design, link, request.project_dir, spec.build.seed) as scratch,
         Pool(make) as pool,
     ):
+        # The compiled filter is loaded while processes fit the first stage.
+        threading.Thread(target=load_filter, daemon=True).start()
         chain = Chain(spec, scratch, cache, pool, progress or Silent(), request.pins)
         for index in range(len(spec.stages)):
             chain.add(index)

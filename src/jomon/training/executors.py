@@ -35,7 +35,7 @@ class LocalProcesses(ProcessPoolExecutor):
 
     def __init__(self, workers: int, preload: str | None) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["jomon.training.preload"] if preload == "lightgbm" else [])
+        context.set_forkserver_preload(_preload(preload))
         theirs, self._lifeline = context.Pipe(duplex=False)
         super().__init__(workers, mp_context=context, initializer=start_worker, initargs=(preload, theirs))
 
@@ -43,6 +43,18 @@ class LocalProcesses(ProcessPoolExecutor):
         """End the processes in the middle of their work."""
         self._lifeline.close()
         self.shutdown(wait=True, cancel_futures=True)
+
+
+def _preload(library: str | None) -> list[str]:
+    return ["jomon.training.preload"] if library == "lightgbm" else []
+
+
+def start_early(library: str | None) -> None:
+    """Start the server from which local processes are forked, which loads the library while this process goes on."""
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(_preload(library))
+    forkserver.ensure_running()
 
 
 def local_processes(workers: int | None = None) -> MakeExecutor:

@@ -193,3 +193,13 @@ def _limit(
     if prior_slope > 0.0:
         slope = (linear[s, 1] - precision[s, 1] * cut) / (precision[s, 2] + prior_slope)
         linear[s, 0] += precision[s, 1] * min(max(slope, LEAST_SLOPE), MOST_SLOPE)
+
+
+def load_filter() -> None:
+    """Load the compiled filter, or compile it, by running it on nothing."""
+    days, places, none = np.zeros(0, np.int32), np.zeros(0, np.intp), np.zeros(0)
+    state = np.zeros((0, 2)), np.zeros((0, 3)), np.zeros((0, 2))
+    run_filter(
+        IDENTITY, 0, -1, days, days, none, days, places, days, none, none, days,
+        1.0, 1.0, 1.0, 0.0, 0.0, 0.0, *state, none, none,
+    )  # fmt: skip

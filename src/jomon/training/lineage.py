@@ -6,7 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ class Recipe:
         """As JSON values."""
         return {**asdict(self), "params": dict(self.params), "environment": dict(self.environment)}
 
+    @cached_property
+    def digest(self) -> Digest:
+        """The digest of the document."""
+        return Digest.of_json(self.document())
+
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
@@ -60,7 +65,7 @@ class Lineage:
     def key(self, recipe: Recipe) -> Digest:
         """The address of the member: equal keys mean equal bytes on one platform."""
         own = {"rows": str(self.rows), "margins": str(self.margins) if self.margins else None}
-        return Digest.of_json({"recipe": recipe.document(), **own})
+        return Digest.of_json({"recipe": str(recipe.digest), **own})
 
 
 def code_digest(estimator: str, project_dir: str | None) -> str:

@@ -30,7 +30,7 @@ from jomon.training.pins import NOTHING, PinnedMember, PinnedStage
 from jomon.training.rows import Positions, TrainingRows
 from jomon.training.worker import ALL, Job, Outcome, SlowFit, Task
 
-CACHE_BATCH = 64  # fitted members written to the cache at once
+CACHE_BATCH = 256  # fitted members written to the cache at once
 UNSAVED_SECONDS = 1.0  # seconds of fitting after which members are written even so: what a power cut may cost
 
 SCRATCH = "jomon-build-"  # begins the name of a folder with the arrays of a running build
