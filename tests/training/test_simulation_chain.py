@@ -19,12 +19,13 @@ from jomon.core.segments import Segment
 from jomon.core.spec import ProjectSpec
 from jomon.stats.links import Link
 from jomon.store.memory import MemoryCache
-from jomon.training.chain import Chain, Silent, StageResult
+from jomon.training.chain import Chain
 from jomon.training.estimators import Design
 from jomon.training.executors import Pool
 from jomon.training.rows import StageRows, TrainingRows, block_edges
 from jomon.training.served import Served
 from jomon.training.slow import Scratch
+from jomon.training.stage import Silent, StageResult
 
 Floats = NDArray[np.float64]
 DAYS, CARRIERS, BLOCKS = 120, 4, 6

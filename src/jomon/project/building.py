@@ -18,7 +18,7 @@ from jomon.training.lineage import code_digest, environment, package_digest
 if TYPE_CHECKING:
     from jomon.core.rows import GoldRows
     from jomon.oci.ports import BuildCachePort
-    from jomon.training.chain import Progress
+    from jomon.training.stage import Progress
 
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
 

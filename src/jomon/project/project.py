@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jomon.project.building import BuildReport
     from jomon.project.fleet import Fleet
     from jomon.project.refreshing import RefreshReport
-    from jomon.training.chain import Progress
+    from jomon.training.stage import Progress
 
 FILE = "jomon.yaml"
 

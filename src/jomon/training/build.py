@@ -19,14 +19,15 @@ from jomon.core.table import Ints
 from jomon.oci.digest import Digest
 from jomon.oci.ports import BuildCachePort
 from jomon.stats.links import Link
-from jomon.training.chain import LEAST_BLOCKS, Chain, Progress, Silent, StageResult
+from jomon.training.chain import LEAST_BLOCKS, Chain
 from jomon.training.estimators import Design
 from jomon.training.executors import MakeExecutor, Pool, local_processes
-from jomon.training.lineage import rows_digest
 from jomon.training.filter import load_filter
+from jomon.training.lineage import rows_digest
 from jomon.training.pins import PinnedStage
 from jomon.training.rows import Days, StageRows, TrainingRows, block_edges
 from jomon.training.slow import Scratch
+from jomon.training.stage import Progress, Silent, StageResult
 
 CALENDAR_YEARS = 10  # years after the hold-out begins for which an image carries its occasions
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from jomon.stats.estimate import Estimate
 from jomon.training.build import Built
-from jomon.training.chain import Candidate, StageResult
 from jomon.training.judge import MemberEvidence, StageEvidence
+from jomon.training.stage import Candidate, StageResult
 
 FORMAT = 1
 

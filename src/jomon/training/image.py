@@ -17,9 +17,9 @@ from jomon.oci.digest import Digest, canonical_json
 from jomon.oci.manifest import Manifest
 from jomon.oci.ports import ImageStorePort, NewBlob
 from jomon.training.build import Built
-from jomon.training.chain import Candidate, StageResult
 from jomon.training.document import fleet_document, members_document
 from jomon.training.estimators import packable
+from jomon.training.stage import Candidate, StageResult
 
 PACKS_PER_IMAGE = (
     96  # about: a retrained member rewrites one pack, and a manifest stays a few tens of kilobytes
