@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -52,8 +52,18 @@ class MemberArrays:
         return FlatMembers.of([self.model], [self.shrink])
 
     def with_shrink(self, shrink: float) -> MemberArrays:
-        """The same model with another factor."""
-        return replace(self, shrink=shrink)
+        """The same model with another factor; what was checked is not checked again."""
+        if not np.isfinite(shrink):
+            raise BuildError("This model cannot be packed: its factor is not finite.")
+        return self._checked(self.model, shrink)
+
+    @classmethod
+    def _checked(cls, model: TreeArrays | LinearArrays, shrink: float) -> MemberArrays:
+        """A member whose arrays are known to be right."""
+        member = object.__new__(cls)
+        object.__setattr__(member, "model", model)
+        object.__setattr__(member, "shrink", shrink)
+        return member
 
     def same(self, other: MemberArrays) -> bool:
         """Whether both have the same bytes."""
@@ -80,4 +90,4 @@ def member_from_bytes(data: Buffer, what: str = "This member") -> MemberArrays:
     problem = flat.problem(width)
     if problem:
         raise corrupt(what, problem)
-    return MemberArrays(flat.model(0, width), float(np.float64(flat.shrink[0])))
+    return MemberArrays._checked(flat.model(0, width), float(np.float64(flat.shrink[0])))
