@@ -151,6 +151,11 @@ def show_build(report: BuildReport) -> None:
     )
     for failure in report.failures:
         say(f"FAILED {failure['segment']}: {failure['error']}", style="red")
+    for name in report.untrusted:
+        say(
+            f"The image holds objects of the type {name}: `jomon trust add {name}` lets it answer.",
+            style="yellow",
+        )
     corrupt = sum(stage["corrupt"] for stage in report.stages)
     if corrupt:
         say(

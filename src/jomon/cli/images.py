@@ -41,6 +41,6 @@ def show_images(home: Home, *, digests: bool = False) -> None:
             str(entry.digest) if digests else entry.digest.short,
             words.ago(entry.created),
             words.size(entry.size_bytes),
-            words.count(entry.members),
+            words.count(entry.members) + (f" ({words.count(entry.opaque)} opaque)" if entry.opaque else ""),
         )
     show(out)

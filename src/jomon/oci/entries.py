@@ -15,7 +15,8 @@ class ImageEntry:
     """One line of `jomon images`.
 
     `repository` and `tag` are None for an image without a name; `created` is in UTC; `size_bytes` counts the
-    manifest, the config and the layers; `members` is None where the image does not say how many it has.
+    manifest, the config and the layers; `members` is None where the image does not say how many it has; `opaque`
+    of them are no arrays but objects of a library, which only load if their types are trusted.
     """
 
     repository: str | None
@@ -24,6 +25,7 @@ class ImageEntry:
     created: datetime | None
     size_bytes: int
     members: int | None
+    opaque: int = 0
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -34,7 +36,7 @@ class ImageEntry:
             "created": format_time(self.created) if self.created is not None else None,
             "size_bytes": self.size_bytes,
             "members": self.members,
-        }
+        } | ({"opaque": self.opaque} if self.opaque else {})
 
 
 def format_time(moment: datetime) -> str:

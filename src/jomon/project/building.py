@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from jomon.core.errors import BuildError, UnknownNameError
 from jomon.core.localtime import LocalTime
 from jomon.core.spec import ProjectSpec
 from jomon.oci.digest import Digest
+from jomon.oci.ports import CacheRead
 from jomon.project.opened import OpenProject, day_text, require_gold
 from jomon.training.lineage import code_digest, environment, package_digest
 
 if TYPE_CHECKING:
     from jomon.core.rows import GoldRows
-    from jomon.oci.ports import BuildCachePort
-    from jomon.training.stage import Progress
+    from jomon.oci.ports import BuildCachePort, CacheItem
+    from jomon.training.stage import Progress, StageResult
 
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
 
@@ -37,7 +38,8 @@ _ROOMS = (
 @dataclass(frozen=True)
 class BuildReport:
     """What a build gave. `members` counts candidates, verdicts, and slow parts trained and cached; `stages` is what the
-    summary shows; `cached` says that nothing had to be done at all.
+    summary shows; `cached` says that nothing had to be done at all. `untrusted` are types of objects in the image that
+    have to be trusted before it can answer.
     """
 
     digest: Digest
@@ -51,6 +53,7 @@ class BuildReport:
     rows: int = 0
     until: str = ""
     failures: list[dict[str, str]] = field(default_factory=list)
+    untrusted: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The JSON of `jomon build --json`."""
@@ -67,6 +70,7 @@ class BuildReport:
             "cached": self.cached,
             "stages": self.stages,
             "failures": self.failures,
+            "untrusted": list(self.untrusted),
         }
 
 
@@ -109,9 +113,7 @@ def build(
 
         request = pin(project, request, base, refresh)
     if not use_cache:
-        from jomon.store.memory import MemoryCache
-
-        cache = MemoryCache()
+        cache = WriteOnly(cache)
     with store.lease():
         built = build_fleet(request, cache, progress)
         fitted = time.perf_counter()
@@ -142,7 +144,43 @@ def build(
         built.rows,
         day_text(end_day),
         failures,
+        untrusted_types_of(project, built.stages),
     )
+
+
+class WriteOnly:
+    """A build cache that finds nothing: everything is fitted, and kept for the builds to come."""
+
+    def __init__(self, inner: BuildCachePort) -> None:
+        self._inner = inner
+
+    def get_many(self, keys: Iterable[Digest]) -> CacheRead:
+        """Nothing."""
+        return CacheRead({})
+
+    def put_many(self, items: Iterable[CacheItem]) -> None:
+        """Passed on."""
+        self._inner.put_many(items)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def untrusted_types_of(project: OpenProject, stages: Iterable[StageResult]) -> tuple[str, ...]:
+    """Types in the opaque members of these stages that neither skops nor the store's trust list knows."""
+    opaque = [
+        c.fit.fit.member
+        for stage in stages
+        if ":" in stage.spec.estimator
+        for c in stage.serving
+        if c.fit is not None and c.fit.fit is not None
+    ]
+    if not opaque:
+        return ()
+    from jomon.engine.opaque import untrusted_types
+
+    found = {name for data in opaque for name in untrusted_types(data)}
+    return tuple(sorted(found - project.home.trust.trusted()))
 
 
 def stage_summary(stage: Any) -> dict[str, Any]:

@@ -237,7 +237,8 @@ def _describe(entry: Descriptor, manifest: Manifest) -> ImageEntry:
     name = entry.annotations.get(media.REF_NAME)
     repository, tag = naming.split_name(name) if name else (entry.annotations.get(media.REPOSITORY), None)
     created = parse_time(entry.annotations.get(media.CREATED))
-    return ImageEntry(repository, tag, entry.digest, created, manifest.size_bytes, manifest.members)
+    opaque = len(manifest.layers_of(media.OPAQUE))
+    return ImageEntry(repository, tag, entry.digest, created, manifest.size_bytes, manifest.members, opaque)
 
 
 def _newest_first(entry: ImageEntry) -> tuple[float, str, str, str]:
