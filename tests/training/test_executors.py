@@ -25,7 +25,8 @@ from jomon.training.executors import (
     local_processes,
 )
 from jomon.training.rows import StageRows, TrainingRows, block_edges
-from jomon.training.slow import Scratch, SlowStage, StageFit, fit_stage, require_root
+from jomon.training.scratch import Scratch
+from jomon.training.slow import SlowStage, StageFit, fit_stage, require_root
 from jomon.training.worker import ALL, SlowFit, Task
 
 

@@ -23,8 +23,8 @@ from jomon.training.chain import Chain
 from jomon.training.estimators import Design
 from jomon.training.executors import Pool
 from jomon.training.rows import StageRows, TrainingRows, block_edges
+from jomon.training.scratch import Scratch
 from jomon.training.served import Served
-from jomon.training.slow import Scratch
 from jomon.training.stage import Silent, StageResult
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from jomon.cli.options import Json, ProjectDir, project_here
 from jomon.cli.steps import Steps
 
 if TYPE_CHECKING:
-    from jomon.project.building import BuildReport
+    from jomon.project.build_report import BuildReport
     from jomon.project.project import Project
 
 KEPT = "fitted members are in the build cache, run the command again to go on"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,65 +12,24 @@ from jomon.core.localtime import LocalTime
 from jomon.core.spec import ProjectSpec
 from jomon.oci.digest import Digest
 from jomon.oci.ports import CacheRead
+from jomon.project.build_report import (
+    BuildReport,
+    count_members,
+    known_report,
+    stage_summary,
+    untrusted_types_of,
+)
 from jomon.project.opened import OpenProject, day_text, require_gold
 from jomon.training.lineage import code_digest, environment, package_digest
 
 if TYPE_CHECKING:
     from jomon.core.rows import GoldRows
     from jomon.oci.ports import BuildCachePort, CacheItem
-    from jomon.training.stage import Progress, StageResult
+    from jomon.training.stage import Progress
 
 _LIBRARIES = ("lightgbm", "numpy", "numba", "scipy", "holidays", "scikit-learn", "safetensors", "tzdata")
-
-
-_ROOMS = (
-    "core",
-    "stats",
-    "oci",
-    "engine",
-    "data",
-    "training",
-    "project",
-)  # whose code decides what a build gives
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What a build gave. `members` counts candidates, verdicts, and slow parts trained and cached; `stages` is what the
-    summary shows; `cached` says that nothing had to be done at all. `untrusted` are types of objects in the image that
-    have to be trusted before it can answer.
-    """
-
-    digest: Digest
-    names: tuple[str, ...]
-    members: Mapping[str, int]
-    size_bytes: int
-    seconds: Mapping[str, float]
-    stages: list[dict[str, Any]] = field(default_factory=list)
-    cached: bool = False
-    layers: int = 0
-    rows: int = 0
-    until: str = ""
-    failures: list[dict[str, str]] = field(default_factory=list)
-    untrusted: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """The JSON of `jomon build --json`."""
-        return {
-            "digest": str(self.digest),
-            "name": self.names[0] if self.names else None,
-            "names": list(self.names),
-            "members": dict(self.members),
-            "size_bytes": self.size_bytes,
-            "layers": self.layers,
-            "rows": self.rows,
-            "until": self.until,
-            "seconds": {k: round(v, 4) for k, v in self.seconds.items()},
-            "cached": self.cached,
-            "stages": self.stages,
-            "failures": self.failures,
-            "untrusted": list(self.untrusted),
-        }
+# The rooms whose code decides what a build gives.
+_ROOMS = ("core", "stats", "oci", "engine", "data", "training", "project")
 
 
 def build(
@@ -93,7 +51,7 @@ def build(
     if known is not None and _whole(project, known):
         for name in names:
             store.tag(known, name)
-        return _known_report(project, known, names, started)
+        return known_report(project, known, names, started)
     if refresh == "fast":
         raise BuildError("A build of fast parts alone is `jomon refresh`; run that.")
     from jomon.training.executors import start_early
@@ -148,75 +106,6 @@ def build(
     )
 
 
-class WriteOnly:
-    """A build cache that finds nothing: everything is fitted, and kept for the builds to come."""
-
-    def __init__(self, inner: BuildCachePort) -> None:
-        self._inner = inner
-
-    def get_many(self, keys: Iterable[Digest]) -> CacheRead:
-        """Nothing."""
-        return CacheRead({})
-
-    def put_many(self, items: Iterable[CacheItem]) -> None:
-        """Passed on."""
-        self._inner.put_many(items)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-def untrusted_types_of(project: OpenProject, stages: Iterable[StageResult]) -> tuple[str, ...]:
-    """Types in the opaque members of these stages that neither skops nor the store's trust list knows."""
-    opaque = [
-        c.fit.fit.member
-        for stage in stages
-        if ":" in stage.spec.estimator
-        for c in stage.serving
-        if c.fit is not None and c.fit.fit is not None
-    ]
-    if not opaque:
-        return ()
-    from jomon.engine.opaque import untrusted_types
-
-    found = {name for data in opaque for name in untrusted_types(data)}
-    return tuple(sorted(found - project.home.trust.trusted()))
-
-
-def stage_summary(stage: Any) -> dict[str, Any]:
-    """One stage as the summary shows it."""
-    evidence = stage.evidence
-    return {
-        "stage": stage.index,
-        "level": list(stage.spec.level),
-        "estimator": stage.spec.estimator,
-        "candidates": len(stage.candidates),
-        "accepted": stage.count("accepted"),
-        "rejected": stage.count("rejected"),
-        "unknown": stage.count("unknown"),
-        "failed": stage.failed,
-        "few": len(stage.few),
-        "serving": len(stage.serving),
-        "slow": sum(c.fit is not None and c.shrink > 0 for c in stage.serving),
-        "trained": stage.fits("fitted"),
-        "cached": stage.fits("cached"),
-        "shrink": stage.stage_shrink,
-        "fast": stage.fast.document() if stage.fast else None,
-        "answered_share": stage.answered_share,
-        "verdict": evidence.verdict,
-        "reason": evidence.reason,
-        "brought": evidence.difference.to_json(),
-        "seconds": {k: round(v, 4) for k, v in stage.seconds.items()},
-        "corrupt": stage.corrupt,
-    }
-
-
-def count_members(stages: list[dict[str, Any]]) -> dict[str, int]:
-    """Members over all stages, by what became of them."""
-    names = ("candidates", "accepted", "rejected", "unknown", "failed", "trained", "cached", "serving")
-    return {name: sum(int(stage[name]) for stage in stages) for name in names}
-
-
 def hold_out_day(spec: ProjectSpec, gold: GoldRows) -> int:
     """The first held-out local day (days since 1970): the last span of the data, or the declared day."""
     holdout = spec.evaluation.holdout
@@ -265,60 +154,19 @@ def _whole(project: OpenProject, digest: Digest) -> bool:
     return all(project.home.images.has_blob(blob.digest) for blob in manifest.blobs)
 
 
-def _known_report(
-    project: OpenProject, digest: Digest, names: tuple[str, ...], started: float
-) -> BuildReport:
-    import json
+class WriteOnly:
+    """A build cache that finds nothing: everything is fitted, and kept for the builds to come."""
 
-    from jomon.oci import media
+    def __init__(self, inner: BuildCachePort) -> None:
+        self._inner = inner
 
-    store = project.home.images
-    manifest = store.manifest(digest)
-    document = json.loads(store.read_blob(manifest.layer(media.MEMBERS)))
-    fleet = json.loads(store.read_blob(manifest.layer(media.FLEET)))
-    stages = []
-    for number, stage in enumerate(document["stages"]):
-        verdicts = [m["verdict"] for m in stage["members"]]
-        slow = [m for m in stage["members"] if "key" in m and m["verdict"] != "failed"]
-        serving = [m for m in stage["members"] if m["serving"]]
-        stages.append(
-            {
-                "stage": number,
-                "level": stage["level"],
-                "estimator": stage["estimator"],
-                "candidates": len(verdicts),
-                **{v: verdicts.count(v) for v in ("accepted", "rejected", "unknown", "failed")},
-                "few": stage["few"],
-                "serving": len(serving),
-                "slow": sum(m.get("shrink", 0) > 0 for m in serving),
-                "trained": 0,
-                "cached": len(slow),
-                "shrink": stage["shrink"],
-                "fast": stage["fast"],
-                "answered_share": stage["answered_share"],
-                "verdict": stage["evidence"]["verdict"],
-                "reason": stage["evidence"]["reason"],
-                "brought": stage["evidence"]["difference"],
-                "seconds": {},
-                "corrupt": 0,
-            }
-        )
-    total = time.perf_counter() - started
-    return BuildReport(
-        digest,
-        names,
-        count_members(stages),
-        manifest.size_bytes,
-        {"total": total},
-        stages,
-        True,
-        len(manifest.layers),
-        int(fleet["rows"]),
-        day_text(int(fleet["end_day"])),
-        [
-            {"segment": " ".join("=".join(i) for i in m["segment"]), "error": m.get("error", "")}
-            for s in document["stages"]
-            for m in s["members"]
-            if m["verdict"] == "failed"
-        ],
-    )
+    def get_many(self, keys: Iterable[Digest]) -> CacheRead:
+        """Nothing."""
+        return CacheRead({})
+
+    def put_many(self, items: Iterable[CacheItem]) -> None:
+        """Passed on."""
+        self._inner.put_many(items)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

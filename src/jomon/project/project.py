@@ -13,7 +13,7 @@ from jomon.project.opened import OpenProject
 
 if TYPE_CHECKING:
     from jomon.data.report import IngestReport
-    from jomon.project.building import BuildReport
+    from jomon.project.build_report import BuildReport
     from jomon.project.fleet import Fleet
     from jomon.project.refreshing import RefreshReport
     from jomon.training.stage import Progress

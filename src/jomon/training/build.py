@@ -26,7 +26,7 @@ from jomon.training.filter import load_filter
 from jomon.training.lineage import rows_digest
 from jomon.training.pins import PinnedStage
 from jomon.training.rows import Days, StageRows, TrainingRows, block_edges
-from jomon.training.slow import Scratch
+from jomon.training.scratch import Scratch
 from jomon.training.stage import Progress, Silent, StageResult
 
 CALENDAR_YEARS = 10  # years after the hold-out begins for which an image carries its occasions

@@ -25,9 +25,10 @@ from jomon.training.executors import Pool
 from jomon.training.fast import Chooser, FastParams, Stretch
 from jomon.training.judge import MemberEvidence, StageEvidence, judge
 from jomon.training.pins import NOTHING, PinnedStage
+from jomon.training.scratch import Scratch
 from jomon.training.served import Served
 from jomon.training.shrink import shrink_factors
-from jomon.training.slow import Scratch, SlowStage, StageFit, fit_stage, require_root
+from jomon.training.slow import SlowStage, StageFit, fit_stage, require_root
 from jomon.training.stage import Candidate, FastPart, Progress, SlowPart, StageResult
 
 Mask = NDArray[np.bool_]

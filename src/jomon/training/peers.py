@@ -21,7 +21,8 @@ from jomon.stats.links import Link
 from jomon.training.estimators import Design
 from jomon.training.executors import MakeExecutor, Pool
 from jomon.training.rows import Days, StageRows, TrainingRows
-from jomon.training.slow import Scratch, SlowStage, StageFit, fit_stage
+from jomon.training.scratch import Scratch
+from jomon.training.slow import SlowStage, StageFit, fit_stage
 
 GLOBAL_SPACE: dict[str, tuple[Any, ...]] = {
     "num_leaves": (15, 31, 63, 127),

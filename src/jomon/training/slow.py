@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -22,19 +17,16 @@ from jomon.core.spec import StageSpec
 from jomon.core.table import Floats, Ints
 from jomon.oci.digest import Digest
 from jomon.oci.ports import BuildCachePort, CacheItem
-from jomon.stats.links import Link
 from jomon.training.estimators import Design, estimator, packable
 from jomon.training.executors import Pool
 from jomon.training.lineage import Lineage, Recipe, code_digest, environment, margins_digest, rows_digest
 from jomon.training.pins import NOTHING, PinnedMember, PinnedStage
 from jomon.training.rows import Positions, TrainingRows
+from jomon.training.scratch import Scratch
 from jomon.training.worker import ALL, Job, Outcome, SlowFit, Task
 
 CACHE_BATCH = 256  # fitted members written to the cache at once
 UNSAVED_SECONDS = 1.0  # seconds of fitting after which members are written even so: what a power cut may cost
-
-SCRATCH = "jomon-build-"  # begins the name of a folder with the arrays of a running build
-SCRATCH_AGE = 86_400.0  # seconds after which such a folder may be taken for left behind
 
 Status = Literal["fitted", "cached", "failed", "few"]
 Advance = Callable[[int, int], None]
@@ -73,64 +65,6 @@ class StageFit:
     def count(self, status: Status) -> int:
         """How many segments have that status."""
         return sum(m.status == status for m in self.members)
-
-
-@dataclass
-class Scratch:
-    """A folder with the arrays that training processes map; it is removed at the end of a build."""
-
-    folder: Path
-    rows: TrainingRows
-    design: Design
-    link: Link
-    project_dir: str | None
-    seed: int
-    _saved: bool = field(default=False)
-
-    @classmethod
-    @contextmanager
-    def open(
-        cls, rows: TrainingRows, design: Design, link: Link, project_dir: str | None, seed: int
-    ) -> Iterator[Scratch]:
-        """Make the folder, and remove it whatever happens."""
-        _sweep()
-        folder = Path(tempfile.mkdtemp(prefix=SCRATCH))
-        try:
-            with (folder / "lock").open("wb") as held:
-                fcntl.flock(held, fcntl.LOCK_EX)
-                yield cls(folder, rows, design, link, project_dir, seed)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def stage(self, name: str, offset: Floats | None, order: Positions) -> Path:
-        """A folder with the arrays of one stage; those that all stages share are linked, not copied."""
-        if not self._saved:
-            shared: dict[str, Any] = {"X": self.rows.X, "y": self.rows.y}
-            shared |= {"learn_day": self.rows.learn_day, "block": self.rows.block}
-            for label, array in shared.items():
-                np.save(self.folder / f"{label}.npy", array)
-            self._saved = True
-        folder = self.folder / name
-        folder.mkdir()
-        for path in self.folder.glob("*.npy"):
-            (folder / path.name).hardlink_to(path)
-        np.save(folder / "order.npy", order)
-        if offset is not None:
-            np.save(folder / "offset.npy", offset)
-        return folder
-
-
-def _sweep() -> None:
-    """Remove the folders of builds that were killed: old ones whose lock nobody holds."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*/lock"):
-        try:
-            with lock.open("rb") as held:
-                if time.time() - lock.stat().st_mtime < SCRATCH_AGE:
-                    continue
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.parent, ignore_errors=True)
-        except OSError:
-            continue  # in use, of another user, or gone
 
 
 @dataclass(frozen=True)
