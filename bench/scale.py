@@ -1,7 +1,7 @@
 """S3 and S4: what a member costs in fleets of different sizes, and what a build with nothing to do costs.
 
     python -m bench.scale          a short run: 30, 100 and 300 members, one round
-    python -m bench.scale --full   the run whose figures count: 300, 1,000 and 10,000 members, five rounds
+    python -m bench.scale --full   the run whose figures count: 300, 1,000 and 10,000 members, three rounds
 
 Invented rows, 220 for each member; every member is a small LightGBM model, the root is linear and cheap, and all
 members are kept. Each round builds every fleet from an empty image store and an empty cache.
@@ -57,7 +57,7 @@ class Size:
 
 
 SHORT = Size(members=(30, 100, 300), rounds=1, again=2)
-FULL = Size(members=(300, 1_000, 10_000), rounds=5, again=7)
+FULL = Size(members=(300, 1_000, 10_000), rounds=3, again=7)
 
 
 def prepare(folder: Path, members: int, rows: int) -> Path:

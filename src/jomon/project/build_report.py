@@ -107,6 +107,8 @@ def untrusted_types_of(project: OpenProject, stages: Iterable[StageResult]) -> t
 
 
 def known_report(project: OpenProject, digest: Digest, names: tuple[str, ...], started: float) -> BuildReport:
+    """The report of a build that found its image: the counts are those of the image, and nothing was trained."""
+
     store = project.home.images
     manifest = store.manifest(digest)
     document = json.loads(store.read_blob(manifest.layer(media.MEMBERS)))
