@@ -6,10 +6,10 @@
 Each project is ingested and built as its file says, and then `evaluate` compares it on held-out weeks with a global
 LightGBM kept, the same retrained every week, and independent local models; all of them tuned with the same number of
 trials on the last block before the hold-out. CatBoost's global model gets the same columns, trials and split in an
-environment of its own; kept, and in the short run retrained weekly as well (a week of it takes most of a minute).
-Settings are in the project files; nothing is tuned on held-out time. Differences are paired and resampled by day. Seconds of fitting are those of
-processes with one thread each (LightGBM), or the processor time of all threads (CatBoost). The short run shows that
-the script works; its three weeks before Christmas say nothing about the fleet.
+environment of its own; it is kept, and in the short run retrained weekly too (a week of it takes most of a minute).
+Settings are in the project files; nothing is tuned on held-out time. Differences are paired and resampled by day.
+Seconds of fitting are those of processes with one thread each (LightGBM), or the processor time of all threads
+(CatBoost). The short run shows that the script works; its three weeks before Christmas say nothing about the fleet.
 """
 
 from __future__ import annotations
