@@ -36,7 +36,7 @@ _TEXT: Mapping[Why, str] = {
     Why.NO_ROWS: "no member: no rows of this segment in training",
     Why.TOO_FEW_ROWS: "no member: too few rows ({rows} of {needed})",
     Why.NOT_KEPT: "no member: not shown to be as good as the chain without it ({evidence})",
-    Why.STAGE_NOT_KEPT: "no member: its stage brings nothing ({evidence})",
+    Why.STAGE_NOT_KEPT: "no member: its stage was not kept ({evidence})",
     Why.FAILED: "no member: fitting failed ({error})",
     Why.FINER_ANSWERS: "{segment} answers in its place",
 }
