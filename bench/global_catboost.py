@@ -58,6 +58,8 @@ class Study:
                 "random_seed": self.task["seed"],
                 "allow_writing_files": False,
                 "verbose": False,
+                # Its documented setting for columns of few values: without it the births' states cost a factor in loss.
+                "one_hot_max_size": 128,
                 **given,
             }
         )
