@@ -75,10 +75,10 @@ MARKS = (
         "fit, then log and register each model with MLflow",
         "at least 10 times faster on everything that is not fitting",
         (_ratio("MLflow log and register, all but fitting", ">=", 10.0),),
-        "MLflow 3.17 now takes 0.05 s a model on a local store (0.06 s when the mark was set), and of our 3.5 s about 1.2 s "
-        "are start-up and imports, 0.6 s reading gold, 0.6 s tuning fast parts, and 1 s planning, hashing rows, carrying "
-        "tasks and writing the cache while processes fit; without start-up the factor is 7.7. With more members it grows: "
-        "MLflow's cost is per model, most of ours is not.",
+        "MLflow 3.17 takes 0.05 s a model on a local store (0.06 s when the mark was set), and of our 3.5 s about "
+        "1.2 s are start-up and imports, 0.6 s reading gold, 0.6 s tuning fast parts, and 1 s planning, hashing rows, "
+        "carrying tasks and writing the cache while processes fit; beside our own fit phases the factor is 7.7. With "
+        "more members it grows: MLflow's cost is per model, most of ours is not.",
     ),
     Mark(
         "S3",
@@ -153,9 +153,9 @@ MARKS = (
             _share("* global, retrained weekly", "<=", 0.2),
             _share("* global, retrained weekly", "<", 0.0, "births"),
         ),
-        "On the births every part of the mark holds. On the flights the fleet has the lowest loss of all players, but 14 "
-        "weeks of stormy and quiet days are too few: each interval spans zero, among them that of 0.2% against weekly "
-        "retraining. CatBoost is compared kept only.",
+        "On the births every part of the mark holds. On the flights the fleet has the lowest loss of all players, "
+        "but 14 weeks of stormy and quiet days are too few: every interval spans zero, and the one against weekly "
+        "retraining spans 0.2%. CatBoost is compared kept only.",
     ),
     Mark(
         "T2",
