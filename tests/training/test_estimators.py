@@ -283,3 +283,11 @@ def test_only_a_factory_is_not_packed() -> None:
 def test_each_estimator_has_a_code_digest_of_its_own() -> None:
     digests = [code_digest(name, None) for name in ("lightgbm", "linear", "baseline", "own:make")]
     assert len(set(digests)) == 4
+
+
+def test_a_linear_member_of_thousands_of_categories_is_refused_with_what_to_do() -> None:
+    n = 5_000
+    X = np.arange(n, dtype=np.float64)[:, None]
+    sample = Sample(X, (np.arange(n) % 2).astype(np.float64), None)
+    with pytest.raises(BuildError, match=r"5,001 coefficients, more than 2,000; leave categorical"):
+        estimator("linear").fit(sample, Design(("shop",), (0,), (n,)), Link("binary"), {"l2": 1.0}, 0)

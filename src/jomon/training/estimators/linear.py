@@ -20,6 +20,7 @@ from jomon.engine.linear import NUMERIC, LinearArrays
 from jomon.stats.links import Link
 from jomon.training.estimators.base import Design, Sample
 
+_MOST_COLUMNS = 2_000  # of the expanded regression: solving for more takes minutes, and gigabytes
 _CHUNK = 20_000  # rows whose expanded columns are in memory at once
 _ROUNDS, _TOLERANCE = 30, 1e-9
 _LONGEST_STEP = 4.0  # of any standardised coefficient in one round, so that separable samples stay finite
@@ -132,6 +133,11 @@ class Linear:
     ) -> _Fitted:
         """See `Estimator.fit`."""
         columns = _Columns.of(sample.X, design)
+        if columns.width > _MOST_COLUMNS:
+            raise BuildError(
+                f"The linear estimator would have {columns.width:,} coefficients, more than {_MOST_COLUMNS:,}; "
+                "leave categorical columns of many values out of the stage's features, or use lightgbm."
+            )
         offset = np.zeros(len(sample.y)) if sample.offset is None else sample.offset
         beta = np.zeros(columns.width)
         beta[0] = link.base(sample.y) if sample.offset is None else 0.0
