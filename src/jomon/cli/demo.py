@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,6 +128,15 @@ def _next(project: Project, folder: Path, report: Path | None, took: float) -> N
     say(f"\nDone in {words.seconds(took)}. Try next:", style="bold")
     where = f"-p {shown_path(folder)}"
     row = 'carrier=UA origin=EWR dest=ORD scheduled_departure="2013-12-24 17:00"'
-    raw(f"  jomon route flights:latest {where} --row '{row}'")
-    raw(f"  jomon inspect flights:latest {where} --member 'carrier=UA origin=EWR'")
-    raw(f"  jomon refresh {where} --until 2013-10-31")
+    program = _program()
+    raw(f"  {program} route flights:latest {where} --row '{row}'")
+    raw(f"  {program} inspect flights:latest {where} --member 'carrier=UA origin=EWR'")
+    raw(f"  {program} refresh {where} --until 2013-10-31")
+
+
+def _program() -> str:
+    """What to type for this program: `jomon` where the shell finds it, else the path it was started by."""
+    started = sys.argv[0]
+    if shutil.which("jomon") or Path(started).name != "jomon":
+        return "jomon"
+    return shown_path(Path(started))
