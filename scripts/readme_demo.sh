@@ -8,7 +8,7 @@ jomon=$(readlink -f "${1:-.venv/bin/jomon}")
 readme=$(readlink -f README.md)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-(cd "$folder" && COLUMNS=118 NO_COLOR=1 PYTHONUNBUFFERED=1 "$jomon" demo >demo.txt 2>&1)
+(cd "$folder" && PATH="$(dirname "$jomon"):$PATH" COLUMNS=118 NO_COLOR=1 PYTHONUNBUFFERED=1 jomon demo >demo.txt 2>&1)
 {
   sed '/^<!-- demo -->$/q' "$readme"
   printf '\n```text\n$ jomon demo\n'
