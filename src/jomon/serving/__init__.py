@@ -1,0 +1,1 @@
+"""Serving: requests in, answers out, each recorded before it is acknowledged."""
