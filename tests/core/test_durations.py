@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jomon.core.durations import HourRange, format_duration, parse_date, parse_duration, parse_moment
+from jomon.core.durations import (
+    HourRange,
+    format_duration,
+    parse_date,
+    parse_duration,
+    parse_moment,
+    parse_wait,
+)
 
 SECONDS = st.integers(0, 3_000_000_000)
 
@@ -46,6 +53,46 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 def test_a_span_below_zero_or_of_parts_of_a_second_is_no_duration(span: timedelta) -> None:
     with pytest.raises(ValueError, match="whole seconds"):
         parse_duration(span)
+
+
+@given(st.integers(0, 10**11))
+def test_a_written_wait_reads_back_as_itself(milliseconds: int) -> None:
+    span = timedelta(milliseconds=milliseconds)
+    assert parse_wait(format_duration(span)) == parse_wait(span) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("100ms", timedelta(milliseconds=100)),
+        (" 5 ms ", timedelta(milliseconds=5)),
+        ("1s", timedelta(seconds=1)),
+        ("2m", timedelta(minutes=2)),
+        (0, timedelta(0)),
+        ("0ms", timedelta(0)),
+    ],
+)
+def test_waits_are_durations_or_milliseconds(text: object, span: timedelta) -> None:
+    assert parse_wait(text) == span
+
+
+@pytest.mark.parametrize(
+    "text", ["", "100", 100, "0.1s", "-1ms", "1s100ms", "5us", None, True, "9" * 30 + "ms", "１ms"]
+)
+def test_what_is_no_wait_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match=r"100ms|years"):
+        parse_wait(text)
+
+
+@pytest.mark.parametrize("span", [timedelta(seconds=-1), timedelta(microseconds=1)])
+def test_a_wait_is_never_below_zero_or_finer_than_a_millisecond(span: timedelta) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_wait(span)
+
+
+def test_other_durations_are_not_told_in_milliseconds() -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        parse_duration("100ms")
 
 
 @given(st.dates())

@@ -123,6 +123,29 @@ documents = st.fixed_dictionaries(
         "axes": axes,
         "owners": st.dictionaries(names, names, max_size=2),
         "evaluation": st.fixed_dictionaries({"holdout": spans | st.dates().map(date.isoformat)}),
+        "serving": st.fixed_dictionaries(
+            {},
+            optional={
+                "time": st.sampled_from(["required", "now"]),
+                "refresh": spans | st.just("off"),
+                "lookups": st.dictionaries(names, spans, max_size=2),
+                "log": st.fixed_dictionaries(
+                    {
+                        "sync": st.integers(0, 10**6).map(lambda n: f"{n}ms") | st.just(0),
+                        "sample": st.floats(0, 1),
+                        "retention": spans | st.none(),
+                        "leave_out": st.lists(names, max_size=2),
+                        "hash": st.lists(names, max_size=2),
+                    }
+                ),
+                "outcomes": st.fixed_dictionaries(
+                    {
+                        "late_after": spans | st.none(),
+                        "conflicting": st.sampled_from(["last", "first", "refuse"]),
+                    }
+                ),
+            },
+        ),
         "fast": st.fixed_dictionaries({"half_life": spans | st.just("auto"), "scale": st.booleans()}),
         "lookups": st.dictionaries(
             names,
@@ -166,9 +189,23 @@ def test_the_canonical_form_says_the_defaults_and_keeps_the_words_of_the_file() 
         "seed": 0,
         "bootstrap": 1000,
     }
+    assert canonical["serving"] == {
+        "time": "required",
+        "unknown_columns": "refuse",
+        "refresh": "off",
+        "lookups": {},
+        "log": {"sync": "100ms", "sample": 1.0, "retention": "90d", "leave_out": [], "hash": []},
+        "outcomes": {"late_after": None, "late": "accept", "conflicting": "last"},
+    }
     assert canonical["stages"][1]["valid"] == [{"segment": {}, "from": "2013-01-01", "until": None}]
     assert canonical["stages"][0]["min_rows"] == 0
     assert canonical["stages"][1]["min_rows"] == 200
+
+
+def test_a_document_from_before_a_section_existed_reads_with_its_defaults() -> None:
+    canonical = ProjectSpec.from_canonical(BASE).canonical()
+    del canonical["serving"]
+    assert ProjectSpec.from_canonical(canonical) == ProjectSpec.from_canonical(BASE)
 
 
 def test_two_ways_to_write_a_duration_have_one_canonical_form() -> None:

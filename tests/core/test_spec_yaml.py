@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from jomon.core.errors import SpecError
+from jomon.core.rules_serving import columns_to_learn, recorded_columns
 from jomon.core.spec import ESTIMATORS
+from jomon.core.spec_serving import ServingSpec
 from jomon.core.spec_yaml import missing_column_problems, parse_project, unknown_column_problem
 
 GOOD = """\
@@ -43,6 +46,12 @@ stages:
       - {segment: {stop: HB}, from: 2020-01-01, until: 2021-01-01}
   - {level: [occasion], estimator: none}
 relation: correct
+serving:
+  time: now
+  refresh: off
+  lookups: {sky: 10m}
+  log: {sync: 100ms, sample: 0.5, retention: 90d, leave_out: [length], hash: [line]}
+  outcomes: {late_after: 7d, late: refuse}
 """
 
 # (what is written instead of what, where it is told, what the sentence has to say)
@@ -177,6 +186,42 @@ CATALOGUE: list[tuple[str, str, str, str]] = [
     ("estimator: lightgbm", "estimator: lightgbm, params: {n_estimators: 9, num_trees: 9}", "24: stages[0].params.num_trees", "another name of 'n_estimators'"),
     ("estimator: lightgbm", "estimator: lightgbm, params: {n_jobs: 2}", "24: stages[0].params.n_jobs", "set by jomon"),
     ("estimator: linear", "estimator: linear, params: {C: 1}", "25: stages[1].params.C", "not a parameter of linear"),
+    # serving
+    ("  time: now", "  time: soon", "33: serving.time", "choose from required, now"),
+    ("  time: now", "  tiem: now", "33: serving.tiem", "did you mean 'time'?"),
+    ("  time: now", "  sync: 0", "33: serving.sync", "belongs under 'serving.log'"),
+    ("  time: now", "  late: refuse", "33: serving.late", "belongs under 'serving.outcomes'"),
+    ("  time: now", "  unknown_columns: ignroe", "33: serving.unknown_columns", "did you mean 'ignore'?"),
+    ("refresh: off", "refresh: 0", "34: serving.refresh", "write off"),
+    ("refresh: off", "refresh: false", "34: serving.refresh", "write off"),
+    ("refresh: off", "refresh:", "34: serving.refresh", "write off"),
+    ("refresh: off", "refresh: hourly", "34: serving.refresh", "not a duration"),
+    ("refresh: off", "refresh: 1h", "34: serving.refresh", "the log hides 'line', 'length'"),
+    ("{sky: 10m}", "{sik: 10m}", "35: serving.lookups.sik", "did you mean 'sky'?"),
+    ("{sky: 10m}", "{sky: 0}", "35: serving.lookups.sky", "longer than nothing"),
+    ("{sky: 10m}", "{sky: 100ms}", "35: serving.lookups.sky", "not a duration"),
+    ("{sky: 10m}", "[sky]", "35: serving.lookups", "a mapping"),
+    ("sync: 100ms", "sync: 100", "36: serving.log.sync", "'100ms' or '1s'"),
+    ("sync: 100ms", "sync: 2m", "36: serving.log.sync", "1m or less"),
+    ("sync: 100ms", "sync: ~", "36: serving.log.sync", "'100ms' or '1s'"),
+    ("sample: 0.5", "sample: 1.5", "36: serving.log.sample", "1.0 or less"),
+    ("sample: 0.5", "sample: true", "36: serving.log.sample", "a number"),
+    ("retention: 90d", "retention: 1h", "36: serving.log.retention", "null to keep them for ever"),
+    ("retention: 90d", "retention: forever", "36: serving.log.retention", "not a duration"),
+    ("[length], hash", "[lenght], hash", "36: serving.log.leave_out[0]", "did you mean 'length'?"),
+    ("[length], hash", "[length, length], hash", "36: serving.log.leave_out[1]", "listed twice"),
+    ("[length], hash", "[at], hash", "36: serving.log.leave_out[0]", "is the time"),
+    ("[length], hash", "[late], hash", "36: serving.log.leave_out[0]", "is the target"),
+    ("[length], hash", "[season], hash", "36: serving.log.leave_out[0]", "told by the time"),
+    ("[length], hash", "[depot], hash", "36: serving.log.leave_out[0]", "not a column that is recorded"),
+    ("leave_out: [length], hash: [line]", "leave_out: [line]", "36: serving.log.leave_out[0]", "under hash instead"),
+    ("hash: [line]", "hash: [line, at]", "36: serving.log.hash[1]", "is the time"),
+    ("hash: [line]", "hash: [length]", "36: serving.log.hash[0]", "under leave_out too"),
+    ("hash: [line]", "hash: line", "36: serving.log.hash", "write [line]"),
+    ("late_after: 7d", "late_after: 2h", "37: serving.outcomes.late_after", "write more than that"),
+    ("late_after: 7d, ", "", "37: serving.outcomes.late", "without late_after"),
+    ("late: refuse", "late: drop", "37: serving.outcomes.late", "choose from accept, refuse"),
+    ("late: refuse", "conflicting: frist", "37: serving.outcomes.conflicting", "did you mean 'first'?"),
     # validity
     ("until: 2021-01-01", "until: 2020-01-01", "29: stages[2].valid[0].until", "not after 'from'"),
     ("from: 2020-01-01, until: 2021-01-01", "", "29: stages[2].valid[0]", "needs 'from'"),
@@ -289,7 +334,20 @@ def test_an_empty_mapping_names_every_part_that_has_to_be_there_once() -> None:
 
 @pytest.mark.parametrize("value", ["~", "5", "x", "[]", "[1]", "{}", "{x: 1}", "true", "1.5"])
 @pytest.mark.parametrize(
-    "key", ["data", "axes", "lookups", "stages", "evaluation", "fast", "build", "owners", "relation", "fleet"]
+    "key",
+    [
+        "data",
+        "axes",
+        "lookups",
+        "stages",
+        "evaluation",
+        "fast",
+        "build",
+        "owners",
+        "relation",
+        "fleet",
+        "serving",
+    ],
 )
 def test_no_value_of_any_part_ends_in_a_traceback(key: str, value: str) -> None:
     parts = re.split(r"(?m)^(?=\w)", GOOD)
@@ -311,6 +369,39 @@ def test_no_value_of_any_key_ends_in_a_traceback() -> None:
             except SpecError as error:
                 for line in error.problems:
                     assert SHAPE.fullmatch(line), line
+
+
+def test_a_log_that_records_nothing_has_nothing_to_refresh_from() -> None:
+    text = edited("refresh: off", "refresh: 1h").replace("leave_out: [length], hash: [line]", "hash: []")
+    assert parse_project(text).spec.serving.refresh == timedelta(hours=1)
+    told = problems(text.replace("sample: 0.5", "sample: 0"))
+    assert [line.split(": ")[1] for line in told] == ["serving.refresh"]
+    assert "log.sample is 0" in told[0]
+
+
+def test_a_refresh_may_do_without_a_hidden_column_that_no_model_sees() -> None:
+    text = edited("refresh: off", "refresh: 1h").replace("hash: [line]", "hash: []")
+    text = text.replace("estimator: lightgbm}", "estimator: lightgbm, features: [rain, line, stop]}")
+    assert columns_to_learn(parse_project(text).spec) == ("line", "rain", "stop")
+
+
+def test_what_is_recorded_is_the_key_the_features_and_the_plain_axes_of_a_row() -> None:
+    text = edited("level: [occasion]", "level: [depot, weekday]")
+    assert recorded_columns(parse_project(text).spec) == ("line", "rain", "length", "stop", "depot")
+
+
+def test_off_and_null_are_the_words_of_serving() -> None:
+    text = edited("retention: 90d", "retention: null").replace(
+        "late_after: 7d, late: refuse", "late_after: ~"
+    )
+    serving = parse_project(text).spec.serving
+    assert serving.refresh == "off"
+    assert serving.log.retention is serving.outcomes.late_after is None
+    assert serving.log.hidden == ("length", "line")
+
+
+def test_a_file_without_serving_serves_with_the_defaults() -> None:
+    assert parse_project(GOOD[: GOOD.index("serving:")]).spec.serving == ServingSpec()
 
 
 def test_country_no_is_norway() -> None:

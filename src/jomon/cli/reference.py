@@ -13,14 +13,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from jomon.core import spec, spec_types
+from jomon.core import spec, spec_serving, spec_types
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Made from the code by `python -m jomon.cli.reference`; a test fails when it differs. -->"
 _WORDS: tuple[tuple[Any, str], ...] = (
     (spec_types.Duration, "a span: `30m`, `12h`, `2d`, `1w`"),
+    (spec_types.Wait, "a short span: `100ms`, `1s`, or 0"),
     (spec_types.HoldOut, "a span (`14w`) or a day (`2013-10-01`)"),
     (spec_types.HalfLife, "a span (`14d`) or `auto`"),
+    (spec_types.Refresh, "a span (`1h`) or `off`"),
+    (spec_types.DurationOrNone, "a span (`90d`) or null"),
     (spec_types.Moment, "a day or a local time"),
     (spec_types.Day, "a day: `2013-11-29`"),
     (spec_types.Hours, "hours, both included: `5-9`, `21-4`"),
@@ -57,6 +60,9 @@ _MODELS = (
     spec.EvaluationSpec,
     spec.FastSpec,
     spec.BuildSpec,
+    spec_serving.ServingSpec,
+    spec_serving.LogSpec,
+    spec_serving.OutcomesSpec,
 )
 _TITLES = {
     "ProjectSpec": "the file",
@@ -76,6 +82,9 @@ _TITLES = {
     "EvaluationSpec": "evaluation",
     "FastSpec": "fast",
     "BuildSpec": "build",
+    "ServingSpec": "serving",
+    "LogSpec": "serving.log",
+    "OutcomesSpec": "serving.outcomes",
 }
 
 

@@ -1,4 +1,4 @@
-"""Spans and moments as people write them: `12h`, `2d`, `1w`, `2013-11-29`, `2013-11-29T06:00`, hours `21-4`.
+"""Spans and moments as people write them: `12h`, `2d`, `100ms`, `2013-11-29`, `2013-11-29T06:00`, hours `21-4`.
 
 Each reader raises `ValueError` that says what is wrong and what is right; each writer gives the one canonical
 text, so that reading what was written gives the same value.
@@ -13,11 +13,15 @@ from datetime import date, datetime, timedelta
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+)\s*([wdhms])", re.ASCII)
 _WHOLE = re.compile(r"\s*(?:\d+\s*[wdhms]\s*)+", re.ASCII)
+_SHORT = re.compile(r"\s*(\d+)\s*ms\s*", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?", re.ASCII)
 _RANGE = re.compile(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", re.ASCII)
 _LONGEST_DAYS = 36_525
+_LONGEST_MILLISECONDS_DIGITS = 12  # 10**12 ms are 31 years: enough for any wait, and below any overflow
 DURATION_HINT = "write whole numbers with w, d, h, m (minutes) or s, such as '12h', '30m', '2d' or '1w'"
+
+WAIT_HINT = "write a whole number with ms (milliseconds), s or m (minutes), such as '100ms' or '1s', or 0"
 
 
 def parse_duration(text: object) -> timedelta:
@@ -44,6 +48,25 @@ def parse_duration(text: object) -> timedelta:
     return value
 
 
+def parse_wait(text: object) -> timedelta:
+    """Read a wait, a duration that may be written in milliseconds (`100ms`); raises `ValueError` otherwise.
+
+    >>> parse_wait("100ms"), parse_wait("1m") == parse_duration("1m")
+    (datetime.timedelta(microseconds=100000), True)
+    """
+    found = _SHORT.fullmatch(text) if isinstance(text, str) else None
+    if found is not None:
+        if len(found[1]) > _LONGEST_MILLISECONDS_DIGITS:
+            raise ValueError(f"{text!r} is longer than a hundred years")
+        return timedelta(milliseconds=int(found[1]))
+    if isinstance(text, timedelta) and text >= timedelta(0) and text.microseconds % 1000 == 0:
+        return text
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(str(error).replace(DURATION_HINT, WAIT_HINT)) from None
+
+
 def format_seconds(value: timedelta) -> str:
     """A span in seconds, for messages about spans that have no canonical text."""
     return f"{value.total_seconds():g}s"
@@ -54,7 +77,11 @@ def format_duration(value: timedelta) -> str:
 
     >>> format_duration(timedelta(hours=36)), format_duration(timedelta(days=14))
     ('36h', '2w')
+    >>> format_duration(timedelta(milliseconds=1500))
+    '1500ms'
     """
+    if value.microseconds:
+        return f"{value // timedelta(milliseconds=1)}ms"
     seconds = round(value.total_seconds())
     for unit, size in _SECONDS.items():
         if seconds and seconds % size == 0:

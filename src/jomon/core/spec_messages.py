@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from jomon.core import spec
+from jomon.core import spec, spec_serving
 from jomon.core.suggest import ending, nearest
 from jomon.core.yaml_lines import Path
 
@@ -158,6 +158,9 @@ def _homes() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "evaluation", spec.EvaluationSpec
     yield "fast", spec.FastSpec
     yield "build", spec.BuildSpec
+    yield "serving", spec_serving.ServingSpec
+    yield "serving.log", spec_serving.LogSpec
+    yield "serving.outcomes", spec_serving.OutcomesSpec
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

@@ -12,6 +12,7 @@ _FILL: dict[str, Any] = {
     "key": ["key"], "target": {}, "features": {"calendar": ["hour"]}, "column": "outcome", "kind": "binary",
     "on": ["key"], "level": [], "country": "US", "database": "x", "query": "x", "delta": "x",
 }  # fmt: skip
+_NOTHING_NEEDED = "serving"  # a section whose keys all have defaults: what is wrong in it goes
 
 
 class Repair:
@@ -67,7 +68,7 @@ class Repair:
         parent, last = self._parent(path), path[-1]
         if isinstance(parent, list):
             self._drop_item(path[:-1], parent, int(last))
-        elif last in _FILL and kind != "extra_forbidden":
+        elif last in _FILL and path[0] != _NOTHING_NEEDED and kind != "extra_forbidden":
             parent[last] = [_FILL["key"][0]] if path[0] == "lookups" and last == "features" else _filled(last)
         else:
             parent.pop(last, None)

@@ -26,6 +26,11 @@ Duration = Annotated[
     PlainValidator(durations.parse_duration),
     PlainSerializer(durations.format_duration, return_type=str),
 ]
+Wait = Annotated[
+    timedelta,
+    PlainValidator(durations.parse_wait),
+    PlainSerializer(durations.format_duration, return_type=str),
+]
 Moment = Annotated[
     date | datetime,
     PlainValidator(durations.parse_moment),
@@ -51,6 +56,16 @@ def _duration_or_day(value: object) -> timedelta | date:
 
 def _duration_or_auto(value: object) -> timedelta | Literal["auto"]:
     return "auto" if value == "auto" else durations.parse_duration(value)
+
+
+def _duration_or_off(value: object) -> timedelta | Literal["off"]:
+    if value is None or value is False:
+        raise ValueError("there is no duration here; write off, or a duration such as '1h'")
+    return "off" if value == "off" else durations.parse_duration(value)
+
+
+def _duration_or_none(value: object) -> timedelta | None:
+    return None if value is None else durations.parse_duration(value)
 
 
 def _bound(value: object) -> float | date | datetime:
@@ -108,6 +123,14 @@ HoldOut = Annotated[
 ]
 HalfLife = Annotated[
     timedelta | Literal["auto"], PlainValidator(_duration_or_auto), PlainSerializer(_written, return_type=str)
+]
+Refresh = Annotated[
+    timedelta | Literal["off"], PlainValidator(_duration_or_off), PlainSerializer(_written, return_type=str)
+]
+DurationOrNone = Annotated[
+    timedelta | None,
+    PlainValidator(_duration_or_none),
+    PlainSerializer(lambda value: None if value is None else durations.format_duration(value)),
 ]
 FleetName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=128)]
 EstimatorName = Annotated[

@@ -15,6 +15,7 @@ from jomon.core.problems import Problem
 from jomon.core.rules_axes import axes_problems, zone_problems
 from jomon.core.rules_data import data_problems
 from jomon.core.rules_lookups import lookups_problems
+from jomon.core.rules_serving import serving_problems
 from jomon.core.rules_stages import moment_problems, stages_problems
 from jomon.core.spec import ProjectSpec
 from jomon.core.spec_messages import clean_path, right_key, sentence
@@ -112,6 +113,7 @@ def _rules(spec: ProjectSpec) -> Iterator[Problem]:
     yield from lookups_problems(spec)
     yield from stages_problems(spec)
     yield from moment_problems(spec)
+    yield from serving_problems(spec)
 
 
 def _mend(repair: Repair, findings: list[tuple[Path, str]]) -> None:
