@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jomon.core.errors import CorruptError, StoreError, UnknownNameError
+from jomon.core.errors import CorruptError, MovedError, StoreError, UnknownNameError
 from jomon.oci import media
 from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
@@ -115,6 +115,37 @@ class ImageStoreContract(ABC):
         assert listed(store) == ["flights:latest", "flights:None"]
         assert store.resolve(old.short) == old
         assert store.resolve(f"flights@{old}") == old
+
+    def test_a_name_moves_only_from_the_image_it_is_told_to_move_from(self, store: ImageStorePort) -> None:
+        one = publish(store, "flights", weights=b"1")
+        two = publish(store, "flights:2", weights=b"2")
+        three = store.manifest(publish(store, weights=b"3"))
+        store.tag(two, "flights", moved_from=one)
+        assert store.resolve("flights") == two
+        before = store.images()
+        with pytest.raises(
+            MovedError, match=f"flights:latest meant {one.short} and has moved to {two.short}"
+        ):
+            store.tag(one, "flights", moved_from=one)
+        with pytest.raises(MovedError, match=f"has moved to {two.short} meanwhile"):
+            store.put_manifest(three, ["flights"], NOW, moved_from=one)
+        with pytest.raises(MovedError, match=r"flights:3 meant .* and has been taken away"):
+            store.put_manifest(three, ["flights", "flights:3"], NOW, moved_from=two)
+        assert store.images() == before
+        assert store.put_manifest(three, ["flights", "flights:2"], NOW, moved_from=two) == three.digest
+        assert store.resolve("flights") == store.resolve("flights:2") == three.digest
+
+    def test_an_image_whose_name_was_taken_by_another_is_not_listed(self, store: ImageStorePort) -> None:
+        one = publish(store, "flights", weights=b"1")
+        publish(store, "flights", weights=b"2")
+        count = len(store.images())
+        config, layer = store.put_blobs(
+            [NewBlob(b"{}", media.MODEL_CONFIG), NewBlob(b"late", media.MODEL_WEIGHT_RAW)]
+        )
+        with pytest.raises(MovedError):
+            late = Manifest(config, (layer,), media.MODEL_MANIFEST)
+            store.put_manifest(late, ["flights"], NOW, moved_from=one)
+        assert len(store.images()) == count
 
     def test_an_image_may_have_no_name(self, store: ImageStorePort) -> None:
         digest = publish(store)

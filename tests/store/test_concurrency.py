@@ -44,6 +44,30 @@ for i in range(int(sys.argv[3])):
     store.tag(digest, f"builder{me}:final{i}")
 """
 
+COUNTER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from jomon.core.errors import MovedError
+from jomon.oci import media
+from jomon.oci.manifest import Manifest
+from jomon.store.layout import ImageStore
+
+store = ImageStore.open(Path(sys.argv[1]))
+now, added = datetime(2026, 3, 1, tzinfo=UTC), 0
+while added < int(sys.argv[2]):
+    old = store.resolve("count")
+    number = int(store.read_blob(store.manifest(old).layers[0])) + 1
+    with store.lease():
+        config = store.put_blob(b"{}", media.MODEL_CONFIG)
+        layer = store.put_blob(str(number).encode(), media.MODEL_WEIGHT_RAW)
+        try:
+            store.put_manifest(Manifest(config, (layer,), media.MODEL_MANIFEST), ["count"], now, moved_from=old)
+        except MovedError:
+            continue
+    added += 1
+"""
+
 PRUNER = """
 import sys
 from datetime import timedelta
@@ -102,6 +126,20 @@ def test_concurrent_builds_and_prunes_lose_no_name_and_no_blob(tmp_path: Path) -
     assert set(store.catalog().names) == names
     assert all(len(store.referrers(store.resolve(name))) == 1 for name in names)
     assert store.verify().whole
+
+
+def test_no_name_is_moved_back_over_what_another_process_made_of_it(tmp_path: Path) -> None:
+    store = ImageStore.create(tmp_path / "store")
+    config, layer = store.put_blobs(
+        [NewBlob(b"{}", media.MODEL_CONFIG), NewBlob(b"0", media.MODEL_WEIGHT_RAW)]
+    )
+    store.put_manifest(Manifest(config, (layer,), media.MODEL_MANIFEST), ["count"], NOW)
+    counters = [start(COUNTER, store.root, 10) for _ in range(3)]
+    for counter in counters:
+        counter.communicate()
+        assert counter.returncode == 0
+    last = store.manifest(store.resolve("count"))
+    assert store.read_blob(last.layers[0]) == b"30"
 
 
 def test_processes_that_make_one_store_at_once_all_open_it(tmp_path: Path) -> None:

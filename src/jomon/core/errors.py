@@ -33,6 +33,10 @@ class StoreError(JomonError):
     """The store cannot do what was asked: locked, full, newer than this program, or not a store."""
 
 
+class MovedError(StoreError):
+    """A name means another image than the one it was to be moved from: somebody else was quicker."""
+
+
 class CorruptError(StoreError):
     """Bytes that do not match their digest, or a file that was cut short."""
 

@@ -56,9 +56,16 @@ class ImageStorePort(BlobStore, Protocol):
     """Images by digest and by name, and what is attached to them."""
 
     def put_manifest(
-        self, manifest: Manifest | bytes, names: Sequence[str | Reference], created: datetime
+        self,
+        manifest: Manifest | bytes,
+        names: Sequence[str | Reference],
+        created: datetime,
+        moved_from: Digest | None = None,
     ) -> Digest:
-        """Publish an image whose blobs are all there; `names` move to it from other images, all at once."""
+        """Publish an image whose blobs are all there; `names` move to it from other images, all at once.
+
+        With `moved_from` they move only if each of them means that image still (else `MovedError`).
+        """
 
     def manifest(self, digest: Digest) -> Manifest:
         """The manifest under `digest`."""
@@ -69,8 +76,13 @@ class ImageStorePort(BlobStore, Protocol):
     def images(self) -> list[ImageEntry]:
         """Every image with each of its names, newest first; attachments are not listed."""
 
-    def tag(self, image: str | Reference | Digest, name: str | Reference) -> None:
-        """Let `name` mean `image`; the image that had the name stays, without it."""
+    def tag(
+        self, image: str | Reference | Digest, name: str | Reference, moved_from: Digest | None = None
+    ) -> None:
+        """Let `name` mean `image`; the image that had the name stays, without it.
+
+        With `moved_from` it moves only if it means that image still (else `MovedError`).
+        """
 
     def untag(self, name: str | Reference) -> Digest:
         """Take a name away; the image stays, listed without it."""

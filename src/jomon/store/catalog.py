@@ -16,7 +16,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 
-from jomon.core.errors import StoreError, UnknownNameError
+from jomon.core.errors import MovedError, StoreError, UnknownNameError
 from jomon.oci import media
 from jomon.oci.descriptor import Descriptor
 from jomon.oci.digest import Digest
@@ -131,6 +131,18 @@ class Catalog:
         named = model.without_annotations(media.REPOSITORY).with_annotations({media.REF_NAME: text})
         kept = [entry for entry in catalog.entries if entry.digest != digest or is_named(entry)]
         return self._with([*kept, named])
+
+    def require(self, names: Iterable[Reference], image: Digest) -> None:
+        """Raise `MovedError` where one of `names` does not mean `image`."""
+        for name in names:
+            text = tag_text(name)
+            entry = self.names.get(text)
+            if entry is None or entry.digest != image:
+                now = "has been taken away" if entry is None else f"has moved to {entry.digest.short}"
+                raise MovedError(
+                    f"{text} meant {image.short} and {now} meanwhile: nothing was changed, start again from what "
+                    "it means now."
+                )
 
     def without_name(self, text: str) -> Catalog:
         """The catalog without a name; its image stays, and remembers whose it was."""

@@ -67,19 +67,30 @@ class Images(ImageStorePort, ABC):
         return self.blob_size(digest) is not None
 
     def put_manifest(
-        self, manifest: Manifest | bytes, names: Sequence[str | Reference], created: datetime
+        self,
+        manifest: Manifest | bytes,
+        names: Sequence[str | Reference],
+        created: datetime,
+        moved_from: Digest | None = None,
     ) -> Digest:
         """Publish an image under `names`, all at once, and give its digest.
 
         Its blobs have to be there. `manifest` is given as bytes where it was made elsewhere and its digest
-        has to stay. An image that the store has already keeps the time at which it was first made.
+        has to stay. An image that the store has already keeps the time at which it was first made. With
+        `moved_from`, every name has to mean that image still; else `MovedError`, and nothing is listed.
         """
         data = manifest if isinstance(manifest, bytes) else manifest.bytes
         parsed = _parse_new(data)
         given = [naming.new_name(name) for name in names]
         subject = parsed.subject.digest if parsed.subject is not None else None
+
+        def rule(catalog: Catalog, listed: Descriptor) -> Catalog:
+            if moved_from is not None:
+                catalog.require(given, moved_from)
+            return catalog.with_manifest(listed, given, created, subject)
+
         with self.lease():
-            return self._list(parsed, data, lambda old, new: old.with_manifest(new, given, created, subject))
+            return self._list(parsed, data, rule)
 
     def manifest(self, digest: Digest) -> Manifest:
         """The manifest under `digest`; raises `CorruptError` where it is missing, damaged or no manifest."""
@@ -103,10 +114,21 @@ class Images(ImageStorePort, ABC):
         ]
         return sorted(out, key=_newest_first)
 
-    def tag(self, image: str | Reference | Digest, name: str | Reference) -> None:
-        """Let `name` mean `image`; the image that had the name stays, without it."""
+    def tag(
+        self, image: str | Reference | Digest, name: str | Reference, moved_from: Digest | None = None
+    ) -> None:
+        """Let `name` mean `image`; the image that had the name stays, without it.
+
+        With `moved_from`, the name has to mean that image still; else `MovedError`, and nothing changes.
+        """
         given = naming.new_name(name)
-        self._change(lambda catalog: (catalog.with_name(_listed(catalog, image), given), None))
+
+        def rule(catalog: Catalog) -> tuple[Catalog, None]:
+            if moved_from is not None:
+                catalog.require([given], moved_from)
+            return catalog.with_name(_listed(catalog, image), given), None
+
+        self._change(rule)
 
     def untag(self, name: str | Reference) -> Digest:
         """Take a name away and give the digest it meant; the image stays, listed without the name."""
