@@ -88,6 +88,22 @@ def test_one_changed_row_changes_its_member_and_no_other_of_a_stage_that_starts_
     assert report.members["trained"] == 1
 
 
+def test_how_a_fleet_is_served_changes_no_member_and_no_row(
+    shop: Project, shops: Any, keys_of: Keys, members_of: Callable[..., dict[str, Any]]
+) -> None:
+    before, documents = keys_of(shop), members_of(shop)
+    first = shop.home.images.manifest(shop.home.images.resolve(shop.latest))
+    serving = {"time": "now", "log": {"sync": 0, "retention": None, "leave_out": ["noise"]}}
+    project = shops.write(shop.folder, shops.spec(serving=serving))
+    tables = shop.ingest().tables
+    assert project.ingest().tables == tables
+    report = project.build()
+    assert (report.members["trained"], keys_of(project), members_of(project)) == (0, before, documents)
+    second = project.home.images.manifest(project.home.images.resolve(project.latest))
+    changed = {blob.digest for blob in second.blobs} - {blob.digest for blob in first.blobs}
+    assert len(changed) == 2, "the fleet document and the config that lists the layers, and nothing else"
+
+
 def test_changed_params_of_the_last_stage_leave_the_stages_before_it_cached(
     shop: Project, shops: Any, keys_of: Keys
 ) -> None:
