@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jomon.core.errors import DataError
 from jomon.core.spec import ProjectSpec
-from jomon.data.bronze import Arrivals, arrivals, store, with_new
+from jomon.data.bronze import Arrivals, arrivals, store
 from jomon.data.golden import Golden
 from jomon.data.locks import exclusive
-from jomon.data.lookups import LookupTable
-from jomon.data.report import IngestReport, LookupReport, TableReport
+from jomon.data.lookup_run import LookupRun
+from jomon.data.report import IngestReport, TableReport
 from jomon.data.silver import SilverWriter
 from jomon.data.sources import describe, read_source
 from jomon.data.tables import LayerTable
 
 TABLES = ".jomon/tables"
-LOOKUP = "lookup_"
+COPIES = ".jomon/lookups"
+LOCK = ".jomon/ingest.lock"
 Progress = Callable[[str], None]
 """Called with the name of each step as it ends: `source`, `lookups`, `checked`, then each table written."""
 
@@ -43,8 +44,11 @@ def ingest(
     root: Path | str | None = None,
     fresh: bool = False,
     progress: Progress = lambda step: None,
+    copies: Path | None = None,
 ) -> IngestReport:
     """Read the project's sources and bring every table up to date; see `IngestReport` for what it tells.
+
+    `copies` is the folder of the lookups' serving copies, `.jomon/lookups` in the project if it is not told.
 
     The same source twice adds nothing. `fresh` starts all tables anew from this source (older versions stay
     in the Delta logs). Another ingest of the same project is waited for. Raises `DataError` in one sentence
@@ -52,16 +56,29 @@ def ingest(
     """
     project = Path(project_dir)
     where = tables_root(project, root)
-    with exclusive(project / ".jomon" / "ingest.lock", lambda: progress("waiting for another ingest")):
-        return _Ingest(project, spec, where, fresh, progress).run()
+    with exclusive(project / LOCK, lambda: progress("waiting for another ingest")):
+        return _Ingest(project, spec, where, copies or project / COPIES, fresh, progress).run()
+
+
+def ingest_id() -> str:
+    """A name for one run, which no other has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 class _Ingest:
     """One run: what is read is kept until every table that needs it is written."""
 
-    def __init__(self, project: Path, spec: ProjectSpec, root: Path | str, fresh: bool, progress: Progress):
-        self.project, self.spec, self.root, self.fresh = project, spec, root, fresh
-        self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    def __init__(
+        self,
+        project: Path,
+        spec: ProjectSpec,
+        root: Path | str,
+        copies: Path,
+        fresh: bool,
+        progress: Progress,
+    ) -> None:
+        self.project, self.spec, self.root, self.copies, self.fresh = project, spec, root, copies, fresh
+        self.id = ingest_id()
         self.seconds: dict[str, float] = {}
         self._progress = progress
         self._began = time.perf_counter()
@@ -79,14 +96,17 @@ class _Ingest:
         source = read_source(self.project, self.spec.data.source)
         writer.contract.require_columns(source.columns, f"the source ({describe(self.spec.data.source)})")
         self._done("source")
-        lookups = [self._lookup(name) for name in self.spec.lookups]
+        lookups = [
+            LookupRun.read(self.project, self.root, self.spec, name, self.id, self.fresh)
+            for name in self.spec.lookups
+        ]
         self._done("lookups")
         new = arrivals(bronze, source, self.id, self.fresh)
         self._refuse_lacking(bronze)
         judged = writer.judge(bronze, new)
         self._done("checked")
         for lookup in lookups:
-            store(lookup.table, lookup.new, self.fresh)
+            lookup.write(self.copies, self.spec, self.fresh)
             self._done(lookup.table.name)
         store(bronze, new, self.fresh)
         self._done("bronze")
@@ -107,13 +127,6 @@ class _Ingest:
             seconds=self.seconds,
         ).check()
 
-    def _lookup(self, name: str) -> _LookupRun:
-        table = LayerTable(self.root, LOOKUP + name)
-        source = read_source(self.project, self.spec.lookups[name].source, f"the lookup {name}")
-        new = arrivals(table, source, self.id, self.fresh)
-        built = LookupTable.build(name, with_new(table, new, 0, self.fresh), self.spec)
-        return _LookupRun(table, new, built)
-
     def _refuse_lacking(self, bronze: LayerTable) -> None:
         """A column that older bronze rows lack would be missing in all history without anybody noticing."""
         if self.fresh or bronze.state is None or self.spec.data.duplicates == "last":
@@ -126,26 +139,6 @@ class _Ingest:
                     "without: ingest afresh (--fresh), or declare data.duplicates as last so that rows that "
                     "come again take their place."
                 )
-
-
-@dataclass(frozen=True)
-class _LookupRun:
-    """One lookup of a run: its table, the rows that are new to it, and all of them ready to be searched."""
-
-    table: LayerTable
-    new: Arrivals
-    built: LookupTable
-
-    def report(self, missing: Mapping[str, int] | None) -> LookupReport:
-        return LookupReport(
-            source=self.new.source,
-            seen=self.new.seen,
-            new=self.new.rows.height,
-            rows=self.table.state.rows if self.table.state else 0,
-            unusable=self.built.checked.bad.height,
-            unusable_by_reason=self.built.checked.reasons,
-            missing=None if missing is None else missing.get(self.built.name, 0),
-        )
 
 
 def _layers(ingest: str, new: Arrivals, tables: Sequence[LayerTable]) -> IngestReport:

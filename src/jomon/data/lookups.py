@@ -62,6 +62,24 @@ class LookupTable:
         by = [_KNOWN, ROW] if _KNOWN in rows.columns else [ROW]
         return cls(name, lookup, key.columns, key.time_part, rows.sort(by), checked, contract.local)
 
+    @property
+    def at(self) -> Ints | None:
+        """The time of each row (int64 microseconds UTC, n); None where rows are joined without a time."""
+        return self._ints(_AT)
+
+    @property
+    def known(self) -> Ints | None:
+        """When each row was known (int64 microseconds UTC, n, ascending); None where joined without a time."""
+        return self._ints(_KNOWN)
+
+    @property
+    def slot(self) -> Ints | None:
+        """The slot of each row (int64, n; see `slots`); None where rows are joined without a time."""
+        return self._ints(_SLOT)
+
+    def _ints(self, name: str) -> Ints | None:
+        return self.rows[name].to_numpy().astype(np.int64) if name in self.rows.columns else None
+
     def find(self, frame: pl.DataFrame, time_us: Ints) -> NDArray[np.int64]:
         """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known, or -1."""
         if not self.rows.height:

@@ -15,11 +15,10 @@ from jomon.core.table import Ints, Table
 from jomon.data.assemble import Assembler, axis_columns
 from jomon.data.casting import cast_for, category
 from jomon.data.contract import Contract
+from jomon.data.lookup_run import LOOKUP
 from jomon.data.lookups import LookupTable
 from jomon.data.sources import near
 from jomon.data.tables import LayerTable, storable
-
-LOOKUP = "lookup_"
 
 
 def open_lookups(root: Path | str, spec: ProjectSpec) -> dict[str, LookupTable]:

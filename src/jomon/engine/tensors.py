@@ -21,13 +21,18 @@ from jomon.core.errors import CorruptError, StoreError
 Buffer = bytes | bytearray | memoryview
 Array = NDArray[Any]
 
-_DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U32": np.dtype("<u4")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "U32": np.dtype("<u4"),
+    "U8": np.dtype("u1"),
+}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _HEADER_LIMIT = 100_000_000  # bytes; the safetensors library refuses more
 
 
 def write_tensors(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """The file that holds `arrays` (float64, int64 or uint32, any shape); equal input gives equal bytes.
+    """The file that holds `arrays` (float64, int64, uint32 or uint8, any shape); equal input gives equal bytes.
 
     Arrays of eight-byte items come first, each kind in the order of its names, so every array is aligned.
     """

@@ -48,6 +48,11 @@ class Home:
         """Where the Delta tables are."""
         return self.root / "tables"
 
+    @property
+    def lookups(self) -> Path:
+        """Where the serving copies of lookups are."""
+        return self.root / "lookups"
+
 
 def find_home(start: Path | str | None = None) -> Home:
     """The home named by JOMON_STORE, else the nearest `.jomon` or project from `start` (this folder) upwards.

@@ -30,7 +30,10 @@ class Project(OpenProject):
         """Read the source into the tables; see `jomon.data.ingest.ingest`."""
         from jomon.data.ingest import ingest
 
-        return ingest(self.folder, self.spec, self.home.tables, fresh=fresh, progress=progress)
+        home = self.home
+        return ingest(
+            self.folder, self.spec, home.tables, fresh=fresh, progress=progress, copies=home.lookups
+        )
 
     def build(
         self,
