@@ -30,7 +30,7 @@ class Kind(IntEnum):
     OUTCOME = 2
     """One report of outcomes."""
     FILE = 3
-    """The first frame of every file: which journal, slot and sequence it belongs to."""
+    """The first frame of every file: which life of a writer, slot and sequence it belongs to."""
 
 
 class Fault(StrEnum):

@@ -7,22 +7,20 @@ import fcntl
 import os
 import re
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-GATE = "slots.lock"
-"""Held while somebody looks whether slots are free, so that a reader's look never makes one seem taken."""
-SLOTS = 100
-_LOCK = re.compile(rb"([0-9a-f]{32}) (\d{10})\n")
-_FILE = re.compile(r"w(\d\d)-(\d{10})\.log(\.new)?")
+from jomon.core.journal_files import GATE, SLOTS, FileName, lock_name, new_name
+
+_LOCK = re.compile(rb"(\d{10})\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A held slot: its number, the identity of its run of files, the last sequence used, and the lock's descriptor.
+    """A held slot: its number, the identity of this life, the last sequence used, and the lock's descriptor.
 
-    The identity is drawn when the lock file is made: a folder that was removed and made again counts anew.
+    Each life draws an identity: what is known of another life is never taken for this one, even where the folder was
+    removed, or put back as it was before, and sequences come again.
     """
 
     folder: Path
@@ -33,15 +31,15 @@ class Slot:
 
     def path(self, sequence: int) -> Path:
         """The file of a sequence number."""
-        return self.folder / f"w{self.number:02d}-{sequence:010d}.log"
+        return self.folder / str(FileName(self.number, sequence))
 
     def new_path(self) -> Path:
         """Where a file is written until its first write is whole; readers do not look at it."""
-        return self.folder / f"w{self.number:02d}-{0:010d}.log.new"
+        return self.folder / new_name(self.number)
 
     def remember(self, sequence: int) -> None:
         """Note that `sequence` is used, so that no later life uses it again; raises OSError."""
-        _write(self.descriptor, self.identity, sequence)
+        _write(self.descriptor, sequence)
 
 
 def take_slot(folder: Path) -> Slot:
@@ -53,7 +51,7 @@ def take_slot(folder: Path) -> Slot:
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)
         for number in range(SLOTS):
-            descriptor = os.open(folder / f"slot-{number:02d}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(folder / lock_name(number), os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return _taken(folder, number, descriptor)
@@ -69,21 +67,16 @@ def take_slot(folder: Path) -> Slot:
 
 def _taken(folder: Path, number: int, descriptor: int) -> Slot:
     noted = _LOCK.fullmatch(os.pread(descriptor, 100, 0))
-    identity = noted[1].decode() if noted else secrets.token_hex(16)
-    last = int(noted[2]) if noted else 0
-    for path in folder.iterdir():
-        found = _FILE.fullmatch(path.name)
-        if found and int(found[1]) == number:
-            last = max(last, int(found[2]))
-            if found[3]:
-                with suppress(FileNotFoundError):
-                    path.unlink()
+    last = int(noted[1]) if noted else 0
+    found = filter(None, (FileName.parse(path.name) for path in folder.iterdir()))
+    last = max([last, *(name.sequence for name in found if name.slot == number)])
+    (folder / new_name(number)).unlink(missing_ok=True)
     if noted is None:
-        _write(descriptor, identity, last)
-    return Slot(folder, number, identity, last, descriptor)
+        _write(descriptor, last)
+    return Slot(folder, number, secrets.token_hex(16), last, descriptor)
 
 
-def _write(descriptor: int, identity: str, sequence: int) -> None:
-    text = f"{identity} {sequence:010d}\n".encode()
+def _write(descriptor: int, sequence: int) -> None:
+    text = f"{sequence:010d}\n".encode()
     if os.pwrite(descriptor, text, 0) != len(text):
         raise OSError(errno.ENOSPC, "No space left on device")
