@@ -19,11 +19,13 @@ from jomon.cli.images import images
 from jomon.cli.ingest import ingest
 from jomon.cli.init import init
 from jomon.cli.inspect import inspect
+from jomon.cli.keys import keys
 from jomon.cli.predict import predict
 from jomon.cli.prune import prune
 from jomon.cli.refresh import refresh
 from jomon.cli.rm import rm
 from jomon.cli.route import route
+from jomon.cli.serve import serve
 from jomon.cli.tag import tag
 from jomon.cli.trust import trust
 from jomon.cli.verify import verify
@@ -31,7 +33,7 @@ from jomon.cli.verify import verify
 START, FLEET, IMAGES, STORE = "Start", "Fleets", "Images", "Store"
 _VERBS = {
     START: (init, check, demo, doctor),
-    FLEET: (ingest, build, refresh, evaluate, predict, route),
+    FLEET: (ingest, build, refresh, evaluate, predict, route, serve),
     IMAGES: (images, inspect, history, diff, tag, rm),
     STORE: (prune, verify),
 }
@@ -67,6 +69,7 @@ for _panel, _verbs in _VERBS.items():
     for _verb in _verbs:
         app.command(rich_help_panel=_panel)(_verb)
 app.add_typer(trust, rich_help_panel=STORE)
+app.add_typer(keys, rich_help_panel=STORE)
 
 
 def run() -> None:

@@ -6,6 +6,7 @@ a place show; after that every conversion is a binary search in a small array.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -81,6 +82,37 @@ class Fields:
         return len(self.day)
 
 
+@dataclass(frozen=True, slots=True)
+class PlainClock:
+    """The clocks of a zone as plain integers (microseconds), for one instant at a time.
+
+    Instants from `first` on and before `end` are covered; `offsets` hold between the `changes`; clocks leave an offset
+    at the readings in `wall_first` and, the second time around, in `wall_second`.
+    """
+
+    first: int
+    end: int
+    changes: list[int]
+    offsets: list[int]
+    wall_first: list[int]
+    wall_second: list[int]
+
+    def covers(self, time_us: int) -> bool:
+        """Whether an instant is inside the years that are covered."""
+        return self.first <= time_us < self.end
+
+    def offset(self, time_us: int) -> int:
+        """What to add to an instant (UTC) that is covered for the wall clock."""
+        return self.offsets[bisect_right(self.changes, time_us)]
+
+    def utc(self, wall_us: int) -> int | None:
+        """The instant at which the clocks show `wall_us`; None where they show it twice, never, or out of range."""
+        first = self.offsets[bisect_right(self.wall_first, wall_us)]
+        if first != self.offsets[bisect_right(self.wall_second, wall_us)] or not self.covers(wall_us - first):
+            return None
+        return wall_us - first
+
+
 class LocalTime:
     """The clocks of one time zone, for instants from 1900 to 2100.
 
@@ -142,6 +174,32 @@ class LocalTime:
             day=day.astype(np.int32),
             hour=(minute_of_day // 60).astype(np.int8),
             minute=(minute_of_day % 60).astype(np.int8),
+            weekday=calendar.weekday[at],
+            month=calendar.month[at],
+            day_of_month=calendar.day_of_month[at],
+            year=calendar.year[at],
+            day_of_year=calendar.day_of_year[at],
+            year_length=calendar.year_length[at],
+        )
+
+    def plain(self) -> PlainClock:
+        """The same clocks for those who ask about one instant at a time."""
+        lists = (
+            array.tolist() for array in (self._changes, self._offsets, self._wall_first, self._wall_second)
+        )
+        return PlainClock(_FIRST * SECOND, (_LAST + 1) * SECOND, *lists)
+
+    def fields_of_day(self, day: int) -> Fields:
+        """The fields (1) of local `day` (days since 1970-01-01) at its midnight; raises `DataError` out of range."""
+        calendar = _calendar()
+        at = np.array([day - calendar.first_day])
+        if not 0 <= at[0] < len(calendar.weekday):
+            raise DataError(f"The day {day} is outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it.")
+        zero = np.zeros(1, np.int8)
+        return Fields(
+            day=np.array([day], np.int32),
+            hour=zero,
+            minute=zero,
             weekday=calendar.weekday[at],
             month=calendar.month[at],
             day_of_month=calendar.day_of_month[at],

@@ -128,10 +128,11 @@ class Runtime:
 
     def route(self, table: Table) -> tuple[Route, ...]:
         """For each row one step per stage: its segment, whether that member answers, and why not."""
-        routes = self.context.explain(table, self._verdict)
+        routes = self.context.explain(table, self.verdict)
         return tuple(finest_alone(r) for r in routes) if self.spec.relation == "replace" else routes
 
-    def _verdict(self, stage: int, segment: Segment) -> Reason:
+    def verdict(self, stage: int, segment: Segment) -> Reason:
+        """Whether there is a member for `segment` at a stage (its position), and why not."""
         if _in(self.slow_codes[stage], segment.code):
             return ANSWERS
         if _in(self.member_codes[stage], segment.code) and self.spec.relation == "correct":

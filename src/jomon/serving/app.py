@@ -1,0 +1,54 @@
+"""The door of a worker process: from what `jomon serve` was told to an application that answers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from jomon import __version__
+from jomon.project.serving import ServedName, authority, setups
+from jomon.serving.access_log import AccessLog
+from jomon.serving.clock import clock_of
+from jomon.serving.http import App
+from jomon.serving.metrics import Metrics
+from jomon.serving.worker import Limits, Worker
+
+SWITCH_SECONDS = 0.001
+"""How long a thread with a large request may keep the interpreter from answering small ones."""
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What every worker of a server is told; plain values, handed over when the process starts."""
+
+    names: tuple[ServedName, ...]
+    limits: Limits
+    run: Path
+    keys: Path
+    keys_required: bool = False
+    key_file: Path | None = None
+    access_log: str | None = None
+    clock: str | None = None
+    batch_wait: float = 0.0
+
+
+def load(config: WorkerConfig) -> App:
+    """The application of a worker, its images loaded and warm."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    worker = Worker(
+        setups(config.names),
+        config.limits,
+        clock_of(config.clock),
+        authority(config.keys, config.key_file) if config.keys_required else None,
+        Metrics(config.run / "metrics", f"worker-{os.getpid()}"),
+        None if config.access_log is None else AccessLog(config.access_log),
+        config.run,
+        batch_wait=config.batch_wait,
+    )
+    app = App(worker, __version__)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked at by every collection
+    return app

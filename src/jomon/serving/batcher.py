@@ -1,0 +1,269 @@
+"""Requests that are waiting at the same moment are answered by one call of the engine.
+
+While one batch is being scored others arrive; they become the next batch. Under light load a request waits for
+nothing, under heavy load the cost of a call is shared by all that are in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+from jomon.core.errors import PredictError
+from jomon.engine.rowpath import Row
+from jomon.serving.errors import RequestError
+from jomon.serving.image import Scored, ServedImage
+from jomon.serving.journal import Journal, JournalFull
+from jomon.serving.tally import Tally
+
+LARGE = 256
+"""A request of more rows than this is made ready and scored in a thread, so that small ones do not wait for it."""
+BATCH_ROWS = 1024
+"""A batch of this many rows is scored at once."""
+RETRY_AFTER = 1
+PROBE_BYTES = 2**20
+
+
+class Waiting:
+    """A request between its arrival and its answer."""
+
+    __slots__ = ("caller_id", "done", "image", "received_us", "request_id", "rows", "scored")
+
+    def __init__(
+        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, rows: list[Row]
+    ) -> None:
+        self.image, self.request_id, self.caller_id = image, request_id, caller_id
+        self.received_us, self.rows = received_us, rows
+        self.done: asyncio.Future[Scored]
+        self.scored: Scored | None = None
+
+
+class Batcher:
+    """Scores and records the requests of one fleet in one worker; used from the worker's event loop."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        tally: Tally,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        queue_rows: int,
+        wait_seconds: float = 0.0,
+        sync_first: bool = False,
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self.journal, self.tally = journal, tally
+        self.queued = 0
+        self._limit, self._wait, self.sync_first, self._now = queue_rows, wait_seconds, sync_first, now
+        self._loop = loop
+        self._pending: list[Waiting] = []
+        self._scheduled = False
+        self.journal_works = True
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="large")
+        self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync") if sync_first else None
+
+    def admit(self, rows: int) -> None:
+        """Raises `RequestError` (503) where the queue has no room for so many rows."""
+        if self.queued + rows > self._limit and self.queued > 0:
+            raise RequestError(503, "The queue is full: try again.", "overload", RETRY_AFTER)
+
+    async def answer(
+        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
+    ) -> tuple[list[Row], Scored]:
+        """The answers to the raw rows of one request, recorded before this returns.
+
+        Raises `RequestError`: 422 for rows that do not fit, 503 where the queue is full or the log takes no more.
+        """
+        count = len(raw)
+        self.admit(count)
+        self.queued += count
+        try:
+            if count > LARGE:
+                return await self._large(image, request_id, caller_id, received_us, raw)
+            waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
+            waiting.done = self._loop.create_future()
+            self._pending.append(waiting)
+            if not self._scheduled:
+                self._scheduled = True
+                if self._wait > 0:
+                    self._loop.call_later(self._wait, self._flush)
+                else:
+                    self._loop.call_soon(self._flush)
+            elif self.queued >= BATCH_ROWS and self._wait > 0:
+                self._flush()
+            return waiting.rows, await waiting.done
+        finally:
+            self.queued -= count
+
+    async def _large(
+        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
+    ) -> tuple[list[Row], Scored]:
+        def work() -> Waiting:
+            waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
+            try:
+                waiting.scored = image.score(waiting.rows)
+            except PredictError as error:
+                raise RequestError(422, str(error), "invalid") from None
+            return waiting
+
+        waiting = await self._loop.run_in_executor(self._threads, work)
+        assert waiting.scored is not None
+        mark = self._record([waiting])
+        if mark is not None and self._syncs is not None:
+            await self._synced(mark)
+        return waiting.rows, waiting.scored
+
+    def _flush(self) -> None:
+        """Score, record and answer all that is waiting."""
+        self._scheduled = False
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        first = pending[0].image
+        if all(waiting.image is first for waiting in pending):
+            self._score(first, pending)
+        else:
+            for image in dict.fromkeys(waiting.image for waiting in pending):
+                self._score(image, [waiting for waiting in pending if waiting.image is image])
+        scored = [waiting for waiting in pending if waiting.scored is not None]
+        try:
+            mark = self._record(scored)
+        except RequestError as error:
+            self._fail(scored, error)
+            return
+        if mark is not None and self._syncs is not None:
+            task = self._loop.create_task(self._acknowledge_synced(scored, mark))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        _acknowledge(scored)
+
+    def _score(self, image: ServedImage, batch: list[Waiting]) -> None:
+        """Score a batch of one image; where that fails, each request alone, so that one cannot fail others."""
+        self.tally.batch(sum(len(waiting.rows) for waiting in batch))
+        try:
+            if len(batch) == 1:
+                batch[0].scored = image.score(batch[0].rows)
+                return
+            scored = image.score(list(chain.from_iterable(waiting.rows for waiting in batch)))
+        except PredictError as error:
+            if len(batch) == 1:
+                self._fail(batch, RequestError(422, str(error), "invalid"))
+                return
+            for waiting in batch:
+                self._score(image, [waiting])
+            return
+        except Exception as error:
+            self._fail(batch, error)
+            return
+        start = 0
+        for waiting in batch:
+            end = start + len(waiting.rows)
+            waiting.scored = Scored(scored.answers[start:end], scored.margins[start:end])
+            start = end
+
+    def _record(self, batch: Sequence[Waiting]) -> int | None:
+        """Write the records of scored requests; raises `RequestError` (503), and then none of them is in the log."""
+        payloads = []
+        now = self._now()
+        for waiting in batch:
+            image, scored = waiting.image, waiting.scored
+            assert scored is not None
+            if image.recorder.sampled(waiting.request_id):
+                payloads.append(
+                    image.recorder.payload(
+                        self._header(image),
+                        waiting.request_id,
+                        waiting.caller_id,
+                        waiting.received_us,
+                        now - waiting.received_us,
+                        waiting.rows,
+                        scored.answers,
+                        scored.margins,
+                    )
+                )
+            else:
+                self.tally.unsampled(len(waiting.rows))
+        mark = None
+        if payloads:
+            try:
+                mark = self.journal.write(payloads, wait=False)
+                self.journal_works = True
+            except JournalFull as error:
+                self.journal_works = False
+                self.tally.journal_failed()
+                raise RequestError(
+                    503,
+                    "The prediction log takes no more: nothing was answered; try again.",
+                    "journal",
+                    RETRY_AFTER,
+                ) from error
+        for waiting in batch:
+            self.tally.answered(waiting.image, waiting.rows)
+        return mark
+
+    def _header(self, image: ServedImage) -> int:
+        if image.journal_header is None:
+            image.journal_header = self.journal.declare(image.header())
+        return image.journal_header
+
+    def probe(self) -> None:
+        """After a failure, see whether the journal's disk takes files again; so that a server that is not ready
+        becomes ready without a request."""
+        if self.journal_works:
+            return
+        place = self.journal.folder / f"probe-{os.getpid()}"
+        try:
+            with place.open("wb") as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            self.journal_works = True
+        except OSError:
+            pass
+        finally:
+            with suppress(OSError):
+                place.unlink()
+
+    async def _synced(self, mark: int) -> None:
+        try:
+            await self._loop.run_in_executor(self._syncs, self.journal.synced, mark)
+        except JournalFull as error:
+            self.tally.journal_failed()
+            raise RequestError(
+                503, "The prediction log could not be synced: nothing was answered.", "journal", RETRY_AFTER
+            ) from error
+
+    async def _acknowledge_synced(self, batch: list[Waiting], mark: int) -> None:
+        try:
+            await self._synced(mark)
+        except RequestError as error:
+            self._fail(batch, error)
+        else:
+            _acknowledge(batch)
+
+    @staticmethod
+    def _fail(batch: Sequence[Waiting], error: Exception) -> None:
+        for waiting in batch:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+
+    def close(self) -> None:
+        """Answer what is waiting, and end the threads."""
+        self._flush()
+        self._threads.shutdown()
+        if self._syncs is not None:
+            self._syncs.shutdown()
+
+
+def _acknowledge(batch: Sequence[Waiting]) -> None:
+    for waiting in batch:
+        if not waiting.done.done():
+            waiting.done.set_result(waiting.scored)  # type: ignore[arg-type]

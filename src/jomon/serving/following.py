@@ -1,0 +1,71 @@
+"""A server follows its tags: where one moves, the new image is read, checked, warmed, and takes over between requests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from jomon.core.errors import JomonError
+from jomon.serving.image import ServedImage
+from jomon.serving.lane import Lane
+
+
+class ImageSource(Protocol):
+    """Where images come from: the store, as serving sees it."""
+
+    def stamp(self) -> object:
+        """Something that is another whenever a name may have moved; cheap."""
+        ...
+
+    def resolve(self, reference: str) -> str:
+        """The digest that a reference means now; raises `UnknownNameError`."""
+        ...
+
+    def load(self, reference: str, digest: str) -> ServedImage:
+        """The image, every layer checked against its digest, warm; raises `JomonError`."""
+        ...
+
+
+Told = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    """Tell the operator."""
+    sys.stderr.write(line + "\n")
+
+
+class Follower:
+    """Watches the names that one lane serves; `check` runs beside the event loop, in a thread."""
+
+    def __init__(self, lane: Lane, source: ImageSource, told: Told = to_stderr) -> None:
+        self._lane, self._source, self._told = lane, source, told
+        self._stamp: object = None
+        self._said: dict[str, str] = {}
+
+    def check(self) -> list[ServedImage]:
+        """Images that are to take over, ready; a name that vanished or an image that is damaged changes nothing."""
+        stamp = self._source.stamp()
+        if stamp == self._stamp:
+            return []
+        found = []
+        whole = True
+        for image in list(self._lane):
+            try:
+                digest = self._source.resolve(image.reference)
+                if digest == image.digest:
+                    continue
+                found.append(self._source.load(image.reference, digest))
+            except JomonError as error:
+                whole = False
+                self._tell(image, error)
+        if whole:
+            self._stamp = stamp
+        return found
+
+    def _tell(self, image: ServedImage, error: JomonError) -> None:
+        """Once per reference and sentence."""
+        if self._said.get(image.reference) != str(error):
+            self._said[image.reference] = str(error)
+            self._lane.tally.add("jomon_image_refused_total")
+            self._told(f"{image.reference} stays as it is ({image.digest[:19]}): {error}")

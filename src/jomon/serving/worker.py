@@ -1,0 +1,219 @@
+"""One worker of a server: its fleets, and what runs beside the requests: counting, logging, following, syncing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jomon.serving.access_log import AccessLog
+from jomon.serving.auth import Authority
+from jomon.serving.batcher import Batcher
+from jomon.serving.clock import Clock
+from jomon.serving.errors import RequestError
+from jomon.serving.following import Follower, ImageSource
+from jomon.serving.image import ServedImage
+from jomon.serving.journal import Journal
+from jomon.serving.lane import Lane
+from jomon.serving.metrics import Metrics
+from jomon.serving.routes import METHODS, method_label
+from jomon.serving.tally import Tally
+
+if TYPE_CHECKING:
+    from jomon.serving.http import Exchange
+
+TICK_SECONDS = 0.25
+FOLLOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes: bytes and rows of a request, rows that wait in one worker, seconds for a body to arrive."""
+
+    body_bytes: int = 16 * 2**20
+    rows: int = 10_000
+    queue_rows: int = 20_000
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class FleetSetup:
+    """One fleet as a worker is to serve it: its images, where others come from, its journal's folder, its counts.
+
+    `sync`: seconds within which records are on disk; 0: before they are acknowledged.
+    """
+
+    images: tuple[ServedImage, ...]
+    source: ImageSource
+    journal: Path
+    tally: Tally
+    sync: float
+
+
+class Worker:
+    """What the HTTP application of one process answers with."""
+
+    def __init__(
+        self,
+        fleets: tuple[FleetSetup, ...],
+        limits: Limits,
+        clock: Clock,
+        authority: Authority | None,
+        metrics: Metrics,
+        access_log: AccessLog | None,
+        run: Path,
+        *,
+        batch_wait: float = 0.0,
+    ) -> None:
+        self.limits, self.authority, self.metrics, self.access_log = limits, authority, metrics, access_log
+        self.now_us: Callable[[], int] = clock.now_us
+        self.run = run
+        self.in_flight = 0
+        self.lanes: dict[str, Lane] = {}
+        self._fleets, self._batch_wait = fleets, batch_wait
+        self._followers: list[tuple[Lane, Follower]] = []
+        self._parent = os.getppid()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._keys: dict[tuple[str, str, int], tuple[str, tuple[str, ...]]] = {}
+        self._draining = False
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the journals and begin what runs beside the requests."""
+        for setup in self._fleets:
+            journal = Journal.open(setup.journal, sync=setup.sync)
+            fleet = setup.images[0].fleet
+            batcher = Batcher(
+                journal,
+                setup.tally,
+                loop,
+                queue_rows=self.limits.queue_rows,
+                wait_seconds=self._batch_wait,
+                sync_first=setup.sync <= 0,
+                now=self.now_us,
+            )
+            lane = self.lanes[fleet] = Lane(list(setup.images), journal, batcher, setup.tally)
+            self._followers.append((lane, Follower(lane, setup.source)))
+        self._tasks = [loop.create_task(self._tick()), loop.create_task(self._follow())]
+        self._describe()
+
+    def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer what waits, sync and close the journals, write the last counts."""
+        for task in self._tasks:
+            task.cancel()
+        for lane in self.lanes.values():
+            loop.run_until_complete(lane.close())
+        self.flush()
+        self.metrics.close()
+        if self.access_log is not None:
+            self.access_log.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests would be answered now: images loaded, the log writable, not going away."""
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why the server is not ready; empty where it is."""
+        if not self.lanes:
+            return "no image is loaded"
+        if self._draining:
+            return "it is going away"
+        broken = [lane.fleet for lane in self.lanes.values() if not lane.batcher.journal_works]
+        return f"the prediction log of {broken[0]} takes no more" if broken else ""
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether requests need keys."""
+        return self.authority is not None and self.authority.required
+
+    def lane(self, fleet: str | None) -> Lane:
+        """The lane of a fleet, or the only one there is; raises `RequestError` (404)."""
+        if fleet is None and len(self.lanes) == 1:
+            return next(iter(self.lanes.values()))
+        found = self.lanes.get(fleet or "")
+        if found is None:
+            asked = "which fleet is asked" if fleet is None else f"a fleet {fleet!r}"
+            raise RequestError(
+                404, f"This server does not know {asked}: it serves {', '.join(self.lanes)}.", "unknown"
+            )
+        return found
+
+    def too_many_rows(self, rows: int) -> RequestError:
+        """The refusal of a request with more rows than the limit."""
+        return RequestError(
+            413, f"The request has {rows:,} rows; send at most {self.limits.rows:,} at a time.", "too_large"
+        )
+
+    def finished(self, exchange: Exchange, status: int) -> None:
+        """Count and log a request that was answered or refused."""
+        seconds = time.perf_counter() - exchange.started
+        what = (exchange.route, exchange.method, status)
+        key = self._keys.get(what)
+        if key is None:
+            labels = (exchange.route, method_label(exchange.method), str(status))
+            key = ("jomon_requests_total", labels)
+            if exchange.method in METHODS:
+                self._keys[what] = key
+        self.metrics.counts[key] += 1
+        self.metrics.observe(("jomon_request_seconds", (exchange.route,)), seconds)
+        if self.access_log is not None:
+            self.access_log.append(exchange, status, seconds)
+
+    def refused(self, exchange: Exchange, error: RequestError) -> None:
+        """Count a request that was refused."""
+        fleet = exchange.fleet or exchange.params.get("fleet") or ""
+        self.metrics.counts["jomon_refused_total", (fleet if fleet in self.lanes else "", error.reason)] += 1
+
+    async def _tick(self) -> None:
+        """Every quarter of a second: hand over counts and lines, look whether this process is to end."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.flush()
+            self._draining = self._draining or (self.run / "draining").exists()
+            if os.getppid() != self._parent:
+                os.kill(os.getpid(), signal.SIGTERM)  # the supervisor died: nobody would end or restart us
+                return
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            for lane, follower in self._followers:
+                for image in await loop.run_in_executor(None, follower.check):
+                    lane.swap(image)
+                    self._describe()
+                lane.sweep()
+                await loop.run_in_executor(None, lane.batcher.probe)
+                for image in lane:
+                    image.lookups.take(await loop.run_in_executor(None, image.lookups.look))
+
+    def _describe(self) -> None:
+        """The gauges that change with an image."""
+        for lane in self.lanes.values():
+            self.metrics.drop("jomon_image_info", lane.fleet)
+            for image in lane:
+                self.metrics.set(("jomon_image_info", (lane.fleet, image.reference, image.digest)), 1)
+            image = lane.image
+            self.metrics.set(("jomon_members", (lane.fleet,)), image.members)
+            self.metrics.set(("jomon_member_bytes", (lane.fleet,)), image.pack_bytes / max(image.members, 1))
+
+    def flush(self) -> None:
+        """Hand over what was counted since the last time, and write it down."""
+        metrics = self.metrics
+        for lane in self.lanes.values():
+            lane.tally.flush(metrics)
+            metrics.set(("jomon_queue_rows", (lane.fleet,)), lane.batcher.queued)
+            for state in lane.image.lookups.states(self.now_us()):
+                if state.age_seconds is not None:
+                    metrics.set(("jomon_lookup_age_seconds", (lane.fleet, state.name)), state.age_seconds)
+        metrics.set(("jomon_in_flight", ()), self.in_flight)
+        metrics.set(("jomon_ready", ()), float(self.ready))
+        metrics.flush()
+        if self.access_log is not None:
+            self.access_log.flush()
