@@ -86,7 +86,7 @@ def _explain(error: Exception) -> int:
         said = " ".join(str(usage()).split()).rstrip(".")
         context = getattr(error, "ctx", None)
         command = getattr(context, "command_path", "jomon")
-        told(f"{said}; `{command} --help` shows how.")
+        told(f"{said or 'a command is missing'}; `{command} --help` shows how.")
         return 2
     if isinstance(error, OSError) and error.filename is not None:
         told(

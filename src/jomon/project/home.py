@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jomon.core.errors import StoreError
 from jomon.store.cache import BuildCache
+from jomon.store.keys import KeyFile
 from jomon.store.layout import ImageStore
 from jomon.store.recovery import RecoveryReport
 from jomon.store.trust import TrustList
@@ -42,6 +43,11 @@ class Home:
     def trust(self) -> TrustList:
         """The types that opaque members may be made of."""
         return TrustList(self.root / "images")
+
+    @cached_property
+    def keys(self) -> KeyFile:
+        """Who may use the servers of this home."""
+        return KeyFile(self.root)
 
     @property
     def tables(self) -> Path:

@@ -54,9 +54,9 @@ def write_new(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o64
         raise
 
 
-def replace_file(path: Path, data: bytes, temporary: Path) -> None:
+def replace_file(path: Path, data: bytes, temporary: Path, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step, durably; `temporary` is on the same file system, and free."""
-    write_new(temporary, [data])
+    write_new(temporary, [data], mode)
     try:
         sync_file(temporary)
         temporary.replace(path)
