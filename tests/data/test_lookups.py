@@ -136,6 +136,12 @@ def test_a_lookup_without_a_time_is_joined_by_its_columns_alone() -> None:
     assert _joined(spec, weather, [("s", 0), ("x", 0), ("n", 0)]) == [2.0, None, 1.0]
 
 
+def test_a_lookup_may_be_joined_by_the_time_alone() -> None:
+    weather = _weather([("n", HOUR // 2, 1.0), ("n", HOUR // 2 + HOUR, 2.0)])
+    rows = [("n", HOUR), ("s", 2 * HOUR), ("s", 3 * HOUR)]
+    assert _joined(_spec(on=["hour_of(sent)"]), weather, rows) == [1.0, 2.0, None]
+
+
 def test_columns_of_numbers_meet_columns_of_text() -> None:
     spec = _spec(on=["depot"], time=None)
     weather = pl.DataFrame({"depot": [7, 8], "temp": [1.0, 2.0], ROW: [0, 1]})

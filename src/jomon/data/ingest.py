@@ -96,10 +96,7 @@ class _Ingest:
         source = read_source(self.project, self.spec.data.source)
         writer.contract.require_columns(source.columns, f"the source ({describe(self.spec.data.source)})")
         self._done("source")
-        lookups = [
-            LookupRun.read(self.project, self.root, self.spec, name, self.id, self.fresh)
-            for name in self.spec.lookups
-        ]
+        lookups = [self._lookup(name) for name in self.spec.lookups]
         self._done("lookups")
         new = arrivals(bronze, source, self.id, self.fresh)
         self._refuse_lacking(bronze)
@@ -126,6 +123,10 @@ class _Ingest:
             notes=(*writer.notes(), *golden.notes()),
             seconds=self.seconds,
         ).check()
+
+    def _lookup(self, name: str) -> LookupRun:
+        now = time.time_ns() // 1000
+        return LookupRun.read(self.project, self.root, self.spec, name, self.id, now, self.fresh)
 
     def _refuse_lacking(self, bronze: LayerTable) -> None:
         """A column that older bronze rows lack would be missing in all history without anybody noticing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from jomon.core.spec import ProjectSpec
@@ -17,7 +16,6 @@ from jomon.data.tables import LayerTable
 
 LOOKUP = "lookup_"
 """Before the name of a lookup in that of its table."""
-_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,20 @@ class LookupRun:
 
     @classmethod
     def read(
-        cls, project: Path, root: Path | str, spec: ProjectSpec, name: str, ingest: str, fresh: bool = False
+        cls,
+        project: Path,
+        root: Path | str,
+        spec: ProjectSpec,
+        name: str,
+        ingest: str,
+        read_us: int,
+        fresh: bool = False,
     ) -> LookupRun:
         """Read the source of the lookup `name` beside its table under `root`; nothing is written.
 
-        Raises `DataError` where the source cannot be read or its rows cannot be joined as declared.
+        `ingest` names the run, `read_us` is now in microseconds UTC. Raises `DataError` where the source cannot be read
+        or its rows cannot be joined as declared.
         """
-        read_us = int(datetime.now(UTC).timestamp() * _MICROSECONDS)
         table = LayerTable(root, LOOKUP + name)
         source = read_source(project, spec.lookups[name].source, f"the lookup {name}")
         new = arrivals(table, source, ingest, fresh)

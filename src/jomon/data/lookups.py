@@ -84,7 +84,7 @@ class LookupTable:
         """For each row of `frame` (n, at `time_us`) the position in `rows` of what was known, or -1."""
         if not self.rows.height:
             return np.full(frame.height, -1, np.int64)
-        left = frame.select(_key_text(frame, self.columns)).with_columns(pl.Series(_MOMENT, time_us))
+        left = pl.DataFrame([pl.Series(_MOMENT, time_us), *_key_text(frame, self.columns)])
         right = self.rows.select(
             *_on(self.columns), *(c for c in (_KNOWN, _SLOT) if c in self.rows.columns)
         ).with_row_index(_FOUND)
