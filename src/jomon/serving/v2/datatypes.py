@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from jomon.core.suggest import ending
 from jomon.serving.v2.refusals import ProtocolError, shown
@@ -15,49 +15,58 @@ from jomon.serving.v2.refusals import ProtocolError, shown
 Family = Literal["truth", "integer", "float", "text"]
 Value = bool | int | float | str | None
 """One element; None is a missing value."""
+_BITS = (8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
 class Datatype:
-    """One datatype: `size` bytes an element in binary data (0: each tells its length), `dtype` little-endian."""
+    """One datatype: `code` is its letter for `struct` and numpy, `size` its bytes (BYTES: none, each tells its length).
+
+    `flat` and `nested` decode JSON; integers are from `low` to `high`.
+    """
 
     name: str
     family: Family
-    dtype: np.dtype[Any] | None
+    code: str
     flat: msgspec.json.Decoder[list[Any]]
     nested: msgspec.json.Decoder[list[list[Any]]]
-    low: int = 0
-    high: int = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of an element in binary data, 0 for BYTES."""
-        return 0 if self.dtype is None else self.dtype.itemsize
+    size: int
+    low: int
+    high: int
 
 
-def _fixed(name: str, family: Family, code: str, flat: Any, nested: Any) -> Datatype:
-    dtype = np.dtype(code)
-    decoders = msgspec.json.Decoder(flat), msgspec.json.Decoder(nested)
-    if family != "integer":
-        return Datatype(name, family, dtype, *decoders)
-    info = np.iinfo(dtype)
-    return Datatype(name, family, dtype, *decoders, low=int(info.min), high=int(info.max))
+def _datatype(name: str, family: Family, code: str) -> Datatype:
+    flat, nested = _IN_JSON[family]
+    size = struct.calcsize(f"<{code}")
+    low, high = 0, 0
+    if family == "integer":
+        low, high = (
+            (-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1) if code.islower() else (0, 2 ** (8 * size) - 1)
+        )
+    return Datatype(name, family, code, flat, nested, size, low, high)
 
 
-_INTS = list[int | None], list[list[int | None]]
-_FLOATS = list[float | None], list[list[float | None]]
+_IN_JSON: Mapping[Family, tuple[msgspec.json.Decoder[list[Any]], msgspec.json.Decoder[list[list[Any]]]]] = {
+    "truth": (msgspec.json.Decoder(list[bool | None]), msgspec.json.Decoder(list[list[bool | None]])),
+    "integer": (msgspec.json.Decoder(list[int | None]), msgspec.json.Decoder(list[list[int | None]])),
+    "float": (msgspec.json.Decoder(list[float | None]), msgspec.json.Decoder(list[list[float | None]])),
+    "text": (msgspec.json.Decoder(list[str | None]), msgspec.json.Decoder(list[list[str | None]])),
+}
 DATATYPES: Mapping[str, Datatype] = {
-    "BOOL": _fixed("BOOL", "truth", "?", list[bool | None], list[list[bool | None]]),
-    **{f"INT{8 * n}": _fixed(f"INT{8 * n}", "integer", f"<i{n}", *_INTS) for n in (1, 2, 4, 8)},
-    **{f"UINT{8 * n}": _fixed(f"UINT{8 * n}", "integer", f"<u{n}", *_INTS) for n in (1, 2, 4, 8)},
-    **{f"FP{8 * n}": _fixed(f"FP{8 * n}", "float", f"<f{n}", *_FLOATS) for n in (2, 4, 8)},
-    "BYTES": Datatype(
-        "BYTES",
-        "text",
-        None,
-        msgspec.json.Decoder(list[str | None]),
-        msgspec.json.Decoder(list[list[str | None]]),
-    ),
+    "BOOL": _datatype("BOOL", "truth", "?"),
+    **{
+        f"INT{bits}": _datatype(f"INT{bits}", "integer", code)
+        for bits, code in zip(_BITS, "bhiq", strict=True)
+    },
+    **{
+        f"UINT{bits}": _datatype(f"UINT{bits}", "integer", code)
+        for bits, code in zip(_BITS, "BHIQ", strict=True)
+    },
+    **{
+        f"FP{bits}": _datatype(f"FP{bits}", "float", code)
+        for bits, code in zip(_BITS[1:], "efd", strict=True)
+    },
+    "BYTES": _datatype("BYTES", "text", ""),
 }
 
 

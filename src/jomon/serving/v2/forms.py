@@ -57,15 +57,14 @@ def _several(
             raise ProtocolError(_unknown(tensor.name, known), 422)
         if tensor.name in found:
             raise ProtocolError(f"The input {tensor.name!r} is sent twice: send it once.")
-        if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
-            raise tensor.refusal(f"has the shape {shown(list(tensor.shape))}", "send [n] or [n, 1]")
+        shape = tensor.shape
+        if len(shape) != 1 and (len(shape) != 2 or shape[1] != 1):
+            raise tensor.refusal(f"has the shape {shown(shape)}", "send [n] or [n, 1]")
         if rows < 0:
-            rows, first = tensor.shape[0], tensor.name
+            rows, first = shape[0], tensor.name
             _check_rows(rows, max_rows)
-        elif tensor.shape[0] != rows:
-            raise tensor.refusal(
-                f"has {tensor.shape[0]} rows, and {first!r} has {rows}", "send one value per row"
-            )
+        elif shape[0] != rows:
+            raise tensor.refusal(f"has {shape[0]} rows, and {first!r} has {rows}", "send one value per row")
         found[tensor.name] = column_values(column, tensor.datatype, tensor.elements())
     if rows < 0:
         raise ProtocolError(f"No input is a column of the fleet{ending(tensors[0].name[:100], known)}", 422)
@@ -99,7 +98,7 @@ def _one_tensor(
 ) -> Found:
     if len(tensor.shape) != 2 or tensor.shape[1] != len(order):
         raise tensor.refusal(
-            f"has the shape {shown(list(tensor.shape))}", f"send [n, {len(order)}], one for each of columns"
+            f"has the shape {shown(tensor.shape)}", f"send [n, {len(order)}], one for each of columns"
         )
     numeric = tensor.datatype.family != "text"
     for name in order:

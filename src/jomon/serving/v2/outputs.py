@@ -46,7 +46,7 @@ def wanted_outputs(
         owner = f"The output {name!r}"
         if name in wanted:
             raise ProtocolError(f"{owner} is asked for twice: ask once.")
-        refuse_shared_memory(parameters, owner)
+        refuse_shared_memory(parameters, "output", name)
         if parameters.get("classification"):
             raise ProtocolError(f"{owner} cannot be had as classification: ask for it as it is.")
         wanted[name] = WantedOutput(name, truth(parameters, "binary_data", owner, otherwise=binary))

@@ -16,7 +16,7 @@ def truth(parameters: Parameters, name: str, owner: str, *, otherwise: bool = Fa
     return value
 
 
-def refuse_shared_memory(parameters: Parameters, owner: str) -> None:
+def refuse_shared_memory(parameters: Parameters, what: str, name: str) -> None:
     """Raise `ProtocolError` where a tensor is said to lie in memory that client and server share."""
     if "shared_memory_region" in parameters:
-        raise ProtocolError(f"{owner} is in shared memory: let it go with the body.")
+        raise ProtocolError(f"The {what} {shown(name)} is in shared memory: let it go with the body.")

@@ -112,35 +112,44 @@ def _decoded(head: memoryview) -> InferenceRequest:
 def _tensors(inputs: Sequence[RequestInput], binary: memoryview | None) -> list[Tensor]:
     tensors, at = list[Tensor](), 0
     for sent in inputs:
-        name, parameters = sent.name, sent.parameters or {}
+        name, parameters, json, data = sent.name, sent.parameters, sent.data, None
         datatype = datatype_of(sent.datatype, name)
-        refuse_shared_memory(parameters, f"The input {shown(name)}")
-        data, size = None, parameters.get("binary_data_size")
-        if size is not None:
-            if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-                raise ProtocolError(
-                    f"The input {shown(name)} has the binary_data_size {shown(size)}: send a number of bytes."
-                )
-            if sent.data is not msgspec.UNSET:
-                raise ProtocolError(f"The input {shown(name)} has both data and binary data: send one.")
-            if binary is None or size > len(binary) - at:
-                left = 0 if binary is None else len(binary) - at
-                raise ProtocolError(
-                    f"The input {shown(name)} should have {shown(size)} bytes of binary data, and {left} are left: "
-                    f"send them behind the JSON, and its length in the header {_HEADER}."
-                )
-            data = binary[at : at + size]
-            at += size
-        elif sent.data is msgspec.UNSET:
+        columns = None
+        if parameters:
+            refuse_shared_memory(parameters, "input", name)
+            columns = parameters.get("columns")
+            data = _behind(sent, binary, at)
+            at += 0 if data is None else len(data)
+        if data is None and json is msgspec.UNSET:
             raise ProtocolError(f"The input {shown(name)} has no data: send data or binary_data_size.")
-        json = None if data is not None else sent.data
-        tensors.append(Tensor(name, datatype, tuple(sent.shape), json, data, parameters.get("columns")))  # type: ignore[arg-type]
+        tensors.append(Tensor(name, datatype, sent.shape, json, data, columns))
     if binary is not None and at != len(binary):
         raise ProtocolError(
             f"The body has {len(binary) - at} bytes more than its inputs account for: "
             f"correct their binary_data_size or the header {_HEADER}."
         )
     return tensors
+
+
+def _behind(sent: RequestInput, binary: memoryview | None, at: int) -> memoryview | None:
+    """The binary data of an input, from `at` on in what follows the JSON; None where it says to have none."""
+    assert sent.parameters is not None
+    size = sent.parameters.get("binary_data_size")
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ProtocolError(
+            f"The input {shown(sent.name)} has the binary_data_size {shown(size)}: send a number of bytes."
+        )
+    if sent.data is not msgspec.UNSET:
+        raise ProtocolError(f"The input {shown(sent.name)} has both data and binary data: send one.")
+    if binary is None or size > len(binary) - at:
+        left = 0 if binary is None else len(binary) - at
+        raise ProtocolError(
+            f"The input {shown(sent.name)} should have {shown(size)} bytes of binary data, and {left} are left: "
+            f"send them behind the JSON, and its length in the header {_HEADER}."
+        )
+    return binary[at : at + size]
 
 
 def _cut(text: str) -> str:

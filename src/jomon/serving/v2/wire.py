@@ -5,6 +5,7 @@ Request objects take fields that they do not know and ignore them, since clients
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -63,7 +64,7 @@ class ResponseOutput(msgspec.Struct, frozen=True, omit_defaults=True):
     datatype: str
     shape: list[int]
     parameters: dict[str, int] | UnsetType = UNSET
-    data: list[float | None] | list[str] | UnsetType = UNSET
+    data: Sequence[float | str | None] | UnsetType = UNSET
 
 
 class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True):
