@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
 
+from jomon.core.roles import Permission
 from jomon.serving.errors import RequestError
 from jomon.serving.messages import (
     ErrorBody,
@@ -43,7 +44,7 @@ class Route:
     method: str
     path: str
     name: str
-    permission: str | None
+    permission: Permission | None
     request: type | None
     responses: Mapping[int, type | None]
     summary: str
@@ -66,9 +67,13 @@ _BODY = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )  # fmt: skip
-_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_KEY = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)  # 503: no keys can be read
 _FLEET = (HTTPStatus.NOT_FOUND,)
-KEY_STATUSES = frozenset(int(status) for status in _KEY)
+KEY_STATUSES = frozenset({401, 403})
 """Statuses that only a server with keys gives."""
 
 
@@ -76,7 +81,7 @@ def _route(
     method: str,
     path: str,
     name: str,
-    permission: str | None,
+    permission: Permission | None,
     good: Mapping[int, type | None],
     summary: str,
     description: str,
@@ -113,35 +118,35 @@ _VERSION = "A version is a tag such as `latest`, or a digest, in full or at leas
 
 ROUTES = (
     _route(
-        "POST", "/predict", "predict", "predict", {200: PredictResponse, 404: ErrorBody},
+        "POST", "/predict", "predict", Permission.PREDICT, {200: PredictResponse, 404: ErrorBody},
         "Answer rows of the only fleet", f"For a server of one fleet; with several, name it. {_RECORDED}", _PREDICT,
         request=PredictRequest,
     ),
     _route(
-        "POST", "/predict/{fleet}", "predict_fleet", "predict", {200: PredictResponse},
+        "POST", "/predict/{fleet}", "predict_fleet", Permission.PREDICT, {200: PredictResponse},
         "Answer rows", _RECORDED, _PREDICT, request=PredictRequest,
     ),
     _route(
-        "POST", "/outcomes", "outcomes", "outcomes", {202: OutcomesResponse, 404: ErrorBody},
+        "POST", "/outcomes", "outcomes", Permission.OUTCOMES, {202: OutcomesResponse, 404: ErrorBody},
         "Report outcomes to the only fleet", f"For a server of one fleet; with several, name it. {_MATCHED}", _OUTCOMES,
         request=OutcomesRequest,
     ),
     _route(
-        "POST", "/outcomes/{fleet}", "outcomes_fleet", "outcomes", {202: OutcomesResponse},
+        "POST", "/outcomes/{fleet}", "outcomes_fleet", Permission.OUTCOMES, {202: OutcomesResponse},
         "Report outcomes", _MATCHED, _OUTCOMES, request=OutcomesRequest,
     ),
     _route(
-        "GET", "/fleets", "fleets", "describe", {200: FleetsResponse},
+        "GET", "/fleets", "fleets", Permission.DESCRIBE, {200: FleetsResponse},
         "Fleets that are served", "Each with its image, and the versions it can be asked as.", _SERVER,
     ),
     _route("GET", "/", "index", None, {200: ServerLinks}, "Where things are", "Links to the other routes.", _SERVER),
     _route(
-        "GET", "/metrics", "metrics", "view", {200: None},
+        "GET", "/metrics", "metrics", Permission.VIEW, {200: None},
         "Metrics", "Counters, gauges and histograms of all workers, in the text format of Prometheus.", _SERVER,
         gives="text/plain",
     ),
     _route(
-        "GET", "/openapi.json", "openapi", "describe", {200: None},
+        "GET", "/openapi.json", "openapi", Permission.DESCRIBE, {200: None},
         "This document", "The routes, and the columns of each fleet.", _SERVER,
     ),
     _route(
@@ -150,7 +155,7 @@ ROUTES = (
         _SERVER, gives="text/html",
     ),
     _route(
-        "GET", "/v2", "v2_server", "describe", {200: ServerMetadata},
+        "GET", "/v2", "v2_server", Permission.DESCRIBE, {200: ServerMetadata},
         "Server metadata", "Name, version and the extensions of the protocol.", _V2,
     ),
     _route("GET", "/v2/health/live", "v2_live", None, {200: ServerLive}, "Is the server live?", "It can answer.", _V2),
@@ -159,11 +164,11 @@ ROUTES = (
         "Is the server ready?", "Every fleet can answer and be recorded, and the server is not going away.", _V2,
     ),
     _route(
-        "GET", "/v2/models/{fleet}", "v2_model", "describe", {200: ModelMetadata},
+        "GET", "/v2/models/{fleet}", "v2_model", Permission.DESCRIBE, {200: ModelMetadata},
         "Fleet metadata", "Versions, inputs and outputs.", _V2,
     ),
     _route(
-        "GET", "/v2/models/{fleet}/versions/{version}", "v2_model_version", "describe", {200: ModelMetadata},
+        "GET", "/v2/models/{fleet}/versions/{version}", "v2_model_version", Permission.DESCRIBE, {200: ModelMetadata},
         "Fleet metadata of a version", _VERSION, _V2,
     ),
     _route(
@@ -175,12 +180,13 @@ ROUTES = (
         {200: ModelReady, 503: ErrorBody}, "Is a version ready?", _VERSION, _V2,
     ),
     _route(
-        "POST", "/v2/models/{fleet}/infer", "v2_infer", "predict", {200: InferenceResponse},
+        "POST", "/v2/models/{fleet}/infer", "v2_infer", Permission.PREDICT, {200: InferenceResponse},
         "Infer", "Columns as tensors, one tensor of numbers, or binary data behind the JSON.", _V2,
         request=InferenceRequest, binary=True,
     ),
     _route(
-        "POST", "/v2/models/{fleet}/versions/{version}/infer", "v2_infer_version", "predict", {200: InferenceResponse},
+        "POST", "/v2/models/{fleet}/versions/{version}/infer", "v2_infer_version", Permission.PREDICT,
+        {200: InferenceResponse},
         "Infer with a version", _VERSION, _V2, request=InferenceRequest, binary=True,
     ),
 )  # fmt: skip
