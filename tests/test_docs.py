@@ -13,6 +13,7 @@ import typer.main
 
 import jomon
 from jomon.cli.main import app
+from jomon.core.spec_yaml import parse_project
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -79,6 +80,13 @@ def test_python_of_a_page_compiles_and_takes_public_names(page: Path) -> None:
                 assert node.attr in jomon.__all__, node.attr
             if isinstance(node, ast.ImportFrom) and node.module == "jomon":
                 assert {alias.name for alias in node.names} <= set(jomon.__all__)
+
+
+def test_the_parts_of_the_project_file_how_to_make_a_file_that_holds() -> None:
+    page = ROOT / "docs" / "how-to" / "project-file.md"
+    spec = parse_project("".join(blocks(page, "yaml"))).spec
+    assert spec.lookups
+    assert spec.serving.log.hidden
 
 
 def test_every_page_is_listed() -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from jomon.cli.reference_permissions import permissions_lines
 from jomon.core import spec, spec_serving, spec_types
 
 FOLDER = Path("docs/reference")
@@ -132,6 +133,11 @@ def project_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def permissions_page() -> str:
+    """The page of roles and permissions."""
+    return "\n".join([NOTE, "", *permissions_lines()]) + "\n"
+
+
 def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
@@ -231,7 +237,7 @@ def _default(model: type[BaseModel], name: str, field: FieldInfo) -> str:
     return f"`{str(written[name]).lower() if isinstance(written[name], bool) else written[name]}`"
 
 
-PAGES = {"cli.md": cli_page, "project-file.md": project_page}
+PAGES = {"cli.md": cli_page, "project-file.md": project_page, "permissions.md": permissions_page}
 
 
 def write(folder: Path = FOLDER) -> list[Path]:
