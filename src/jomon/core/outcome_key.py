@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from json import JSONEncoder
+from json.encoder import encode_basestring
 
 from jomon.core.columns import as_text
 
 KeyValue = str | float | int | bool | None
-_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def key_text(values: Sequence[KeyValue]) -> str:
@@ -20,15 +19,18 @@ def key_text(values: Sequence[KeyValue]) -> str:
     >>> key_text(["UA", 1545.0, "EWR", 1357034400000000])
     '["UA","1545","EWR","1357034400000000"]'
     """
-    return _encode([_text(value) for value in values])
+    return f"[{','.join(map(_json, values))}]"
 
 
 def key_texts(columns: Sequence[Iterable[KeyValue]]) -> Iterator[str]:
     """`key_text` of n rows given as columns of n values."""
-    return map(_encode, zip(*(map(_text, column) for column in columns), strict=True))
+    rows = zip(*(map(_json, column) for column in columns), strict=True)
+    return (f"[{row}]" for row in map(",".join, rows))
 
 
-def _text(value: KeyValue) -> str | None:
-    if value is None or type(value) is str:
-        return value
-    return None if value != value else as_text(value)  # noqa: PLR0124 - NaN is missing, as everywhere
+def _json(value: KeyValue) -> str:
+    if type(value) is str:
+        return encode_basestring(value)
+    if value is None or value != value:  # noqa: PLR0124 - NaN is missing, as everywhere
+        return "null"
+    return encode_basestring(as_text(value))
