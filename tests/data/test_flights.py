@@ -14,9 +14,10 @@ from jomon.core.spec import ProjectSpec
 from jomon.core.spec_yaml import parse_project
 from jomon.core.table import Coded, Column
 from jomon.data.gold import read_gold
-from jomon.data.ingest import ingest, tables_root
+from jomon.data.ingest import COPIES, ingest, tables_root
 from jomon.data.prepare import prepare
 from jomon.data.sources import read_source
+from jomon.serving.lookups import ServedLookups
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 ROWS = 336_776
@@ -95,3 +96,22 @@ def test_segments_of_flights_are_told_by_their_own_columns(
         values = [c.values[c.codes[row]] for c in columns if isinstance(c, Coded)]
         segment = Segment(tuple(zip(("carrier", "origin", "season"), values, strict=True)))
         assert gold.codes[row, stage] == segment.code
+
+
+def test_every_flight_gets_the_same_weather_from_a_server_as_in_gold(
+    flights: tuple[Path, ProjectSpec], gold: GoldRows
+) -> None:
+    """Asked one by one by origin and time, as a server asks for requests; missing values are missing in both."""
+    folder, spec = flights
+    served = ServedLookups(folder / COPIES, spec)
+    assert served.problems == {}
+    find, features = served.finders["weather"], spec.lookups["weather"].features
+    origins = _values(gold.table.columns["origin"]).tolist()
+    nothing = (None,) * len(features)
+    found = [
+        find((origin,), time) or nothing for origin, time in zip(origins, gold.time.tolist(), strict=True)
+    ]
+    assert 0 < found.count(nothing) < 0.02 * len(gold)
+    joined = np.array(found, dtype=np.float64)
+    for at, name in enumerate(features):
+        np.testing.assert_array_equal(joined[:, at], gold.table.columns[name])
