@@ -20,6 +20,7 @@ from jomon.serving.openapi_fleets import (
     outcome_examples,
     predict_examples,
     ref,
+    served,
 )
 from jomon.serving.routes import JSON, KEY_STATUSES, ROUTES, Route
 
@@ -72,6 +73,7 @@ def openapi_document(
         "paths": paths,
         "components": {"schemas": schemas},
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in ROUTES)],
+        "x-fleets": [served(fleet) for fleet in fleets],
     }
     if keys:
         document["components"]["securitySchemes"] = {

@@ -53,6 +53,22 @@ def fleet_schemas(fleet: FleetDescription, shared: Mapping[str, Schema], rows: i
     }
 
 
+def served(fleet: FleetDescription) -> dict[str, Any]:
+    """What the page at /docs needs to know of a fleet beside the schemas."""
+    return {
+        "fleet": fleet.fleet,
+        "reference": fleet.reference,
+        "image": fleet.image,
+        "question": fleet.question,
+        "kind": fleet.kind,
+        "zone": fleet.zone,
+        "predict": f"/predict/{fleet.fleet}",
+        "row_schema": ref(name_of(fleet, "Row"))["$ref"],
+        "lookups": {column.name: column.lookup for column in fleet.columns if column.lookup is not None},
+        "example": dict(fleet.example),
+    }
+
+
 def row_schema(fleet: FleetDescription) -> Schema:
     """One row: a property per column."""
     return {
