@@ -20,6 +20,8 @@ ONE = tensor("distance", "FP64", [1], [1.0])
     [
         ([], "no inputs"),
         ([tensor("distence", "FP64", [1], [1.0])], "did you mean 'distance'?"),
+        ([tensor("distance", "FP64", [0], [])], "has no rows"),
+        ([tensor("x", "BYTES", [0, 5], [])], "has no rows"),
         ([ONE, ONE], "'distance' is sent twice"),
         ([tensor("distance", "FP65", [1], [1.0])], "unknown datatype 'FP65'; did you mean 'FP64'?"),
         ([tensor("distance", "FP64", [2], [1.0])], "1 elements for the shape [2]"),

@@ -135,11 +135,6 @@ def test_binary_and_json_inputs_may_stand_side_by_side() -> None:
     assert request.columns == {"carrier": ["UA", "ünter"], "distance": [1.0, 2.0], "seats": [1, 65535]}
 
 
-def test_a_request_of_no_rows_is_understood() -> None:
-    assert parsed(tensor("distance", "FP64", [0], [])).rows == 0
-    assert parsed(tensor("carrier", "BYTES", [0], binary_data_size=0), binary=b"").columns == {"carrier": []}
-
-
 def test_outputs_are_taken_in_the_order_and_form_asked_for() -> None:
     wanted = [{"name": "chain"}, {"name": "answer", "parameters": {"binary_data": False}}]
     request = parsed(

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from jomon.serving.v2 import (
-    ProtocolError,
-    WantedOutput,
-    encode_response,
-    error_body,
-    model_metadata,
-    model_ready,
-    parse_request,
-    server_live,
-    server_metadata,
-    server_ready,
-)
-from jomon.serving.v2.datatypes import DATATYPES
-
-from .v2_samples import COLUMNS
-
-pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
-from .triton_checks import check_with_tritonclient
+from jomon.serving.v2 import WantedOutput, encode_response, parse_request
+from jomon.serving.v2.datatypes import DATATYPES
 
-DIGEST = f"sha256:{'ab' * 32}"
-VERSIONS = ["latest", DIGEST]
+from .triton_checks import check_with_tritonclient
+from .v2_samples import COLUMNS
+from .v2_server import DIGEST, running
+
 FIXED = [name for name, datatype in DATATYPES.items() if datatype.size]
 
 
@@ -43,7 +25,7 @@ FIXED = [name for name, datatype in DATATYPES.items() if datatype.size]
 def test_what_the_client_serialises_is_read_as_it_was(
     data: Any, binary: bool, two_dimensions: bool, request_id: str
 ) -> None:
-    rows = data.draw(st.integers(0, 4))
+    rows = data.draw(st.integers(1, 4))
     shape = [rows, 1] if two_dimensions else [rows]
     datatype = data.draw(st.sampled_from(FIXED))
     dtype = np.dtype(f"<{DATATYPES[datatype].code}")
@@ -92,80 +74,6 @@ def test_the_client_reads_the_answers_that_were_given(
         assert given_back == answers[output.name]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One small fleet over HTTP, whose answer is made of its columns: the protocol with a wire, and no more."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        path = self.path.strip("/").split("/")
-        if path == ["v2"]:
-            self.reply(200, server_metadata("1.0"))
-        elif path == ["v2", "health", "live"]:
-            self.reply(200, server_live())
-        elif path == ["v2", "health", "ready"]:
-            self.reply(200, server_ready(True))
-        elif (ending := self.ending(path)) is None:
-            self.reply(404, error_body("There is no such model."))
-        else:
-            ready = ending == ["ready"]
-            self.reply(
-                200, model_ready("flights", True) if ready else model_metadata("flights", VERSIONS, COLUMNS)
-            )
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.ending(self.path.strip("/").split("/")) != ["infer"]:
-            self.reply(404, error_body("There is no such model."))
-            return
-        try:
-            request = parse_request(
-                body,
-                COLUMNS,
-                header_length=self.headers["Inference-Header-Content-Length"],
-                content_type=self.headers["Content-Type"],
-            )
-        except ProtocolError as error:
-            self.reply(error.status, error_body(str(error)))
-            return
-        answer = [answer_of(dict(zip(request.columns, row, strict=True))) for row in rows_of(request)]
-        chains = [f"<all> > carrier={carrier}" for carrier in request.columns["carrier"]]
-        answers = {
-            "answer": answer,
-            "margin": answer,
-            "chain": chains,
-            "member": [chain.partition(" > ")[2] for chain in chains],
-            "explanation": [json.dumps([chain]) for chain in chains],
-        }
-        reply = encode_response(
-            request.outputs, answers, model_name="flights", model_version=DIGEST, request_id=request.id
-        )
-        self.reply(200, reply.body, reply.headers)
-
-    def ending(self, path: list[str]) -> list[str] | None:
-        """What follows model and version in a path; None where they are not served."""
-        if path[:3] != ["v2", "models", "flights"]:
-            return None
-        rest = path[3:]
-        if rest[:1] == ["versions"]:
-            return rest[2:] if rest[1] in VERSIONS else None
-        return rest
-
-    def reply(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        self.send_response(status)
-        for name, value in (*headers, ("Content-Length", str(len(body)))):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-def rows_of(request: Any) -> Iterator[tuple[Any, ...]]:
-    return zip(*request.columns.values(), strict=True)
-
-
 def answer_of(row: dict[str, Any]) -> float:
     """A number that every column of a row has a say in."""
     assert row["departure"] in ("2013-10-01T08:00:00Z", 1_380_614_400_000_000)
@@ -176,13 +84,8 @@ def answer_of(row: dict[str, Any]) -> float:
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where the small server listens."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(COLUMNS, answer_of) as address:
+        yield address
 
 
 @pytest.mark.parametrize("departure", ["2013-10-01T08:00:00Z", 1_380_614_400_000_000])

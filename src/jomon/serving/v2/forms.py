@@ -126,6 +126,8 @@ def _unknown(name: str, known: dict[str, RowColumn]) -> str:
 
 
 def _check_rows(rows: int, max_rows: int | None) -> None:
+    if rows == 0:
+        raise ProtocolError("The request has no rows: send one at least.", 422)
     if max_rows is not None and rows > max_rows:
         raise ProtocolError(
             f"The request has {rows} rows, and {max_rows} are the most that one may have: send several.", 413
