@@ -54,6 +54,15 @@ class LogTable:
         """The rows, lazily; None before the first append."""
         return None if self._table is None else pl.scan_delta(self._table)
 
+    def refresh(self) -> LogTable:
+        """The same table, as others may have left it meanwhile."""
+        if self._table is None:
+            self._table = self._open()
+        else:
+            self._table.update_incremental()
+        self._columns = None
+        return self
+
     def moved(self, application: str) -> int:
         """The version of an application's last transaction; -1 where it has none."""
         version = None if self._table is None else self._table.transaction_version(application)

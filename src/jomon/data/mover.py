@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import polars as pl
 
 from jomon.core.journal import Kind
 from jomon.core.journal_files import DAMAGED
@@ -34,14 +33,9 @@ from jomon.data.log_records import (
 )
 from jomon.data.log_table import LogTable
 from jomon.data.log_upkeep import VACUUM_HOURS, Upkeep, keep_up
-from jomon.data.outcomes_table import (
-    earlier_outcomes,
-    outcome_rows,
-    outcomes_table,
-    statuses,
-    times_of,
-)
-from jomon.data.predictions import prediction_rows, predictions_table, stored_name
+from jomon.data.outcomes_table import outcome_rows, outcomes_table
+from jomon.data.outcomes_writing import add_outcomes, alone
+from jomon.data.predictions import prediction_rows, predictions_table
 
 BATCH_BYTES = 8 * 2**20  # of journal moved with one commit: some 30,000 rows, about 100 MB of memory
 _ROOM = 2**40  # above any offset in a file
@@ -136,8 +130,10 @@ class Mover:
     def keep_up(self, now: datetime, vacuum_hours: int | None = VACUUM_HOURS) -> Upkeep:
         """Join small files, let rows beyond their retention go, and take files that nobody needs off the disk."""
         with self._forgetting():
-            done = [keep_up(table, self.rules.retention, now, vacuum_hours) for table in self._opened()]
-        return done[0] + done[1]
+            predictions, outcomes = self._opened()
+            done = keep_up(predictions, self.rules.retention, now, vacuum_hours)
+            with alone(self._root, outcomes):
+                return done + keep_up(outcomes, self.rules.retention, now, vacuum_hours)
 
     @contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -216,13 +212,12 @@ class Mover:
     # Writing: from a batch into the tables; then files go.
 
     def _commit(self, batch: _Batch) -> Moved:
-        predictions, outcomes = self._opened()
+        predictions, _ = self._opened()
         frame = prediction_rows(batch.predictions)
         if frame.height:
             predictions.append(frame, batch.ends)
-        reported = self._reported(batch)
-        if reported.height:
-            outcomes.append(reported, batch.ends)
+        new, rules = outcome_rows(batch.reports), self.rules
+        reported = add_outcomes(self._root, self._opened(), new, rules.time, rules.late_after, batch.ends)
         damaged = {}
         for file in batch.ended:
             gaps = self._places.pop(file.path.name).gaps
@@ -237,15 +232,6 @@ class Mover:
             damaged=damaged,
             stuck=tuple(batch.stuck),
         )
-
-    def _reported(self, batch: _Batch) -> pl.DataFrame:
-        predictions, outcomes = self._opened()
-        new = outcome_rows(batch.reports)
-        if not new.height:
-            return new
-        late = self.rules.late_after
-        times = None if late is None else times_of(predictions, new, stored_name(self.rules.time))
-        return new.with_columns(statuses(new, earlier_outcomes(outcomes, new), times, late))
 
 
 def _set_aside(path: Path, gaps: list[Gap]) -> int:
