@@ -9,8 +9,8 @@ def permissions_lines() -> list[str]:
     """The page in Markdown, without its note: what each permission allows, and which role has which."""
     lines = ["# Roles and permissions", ""]
     lines += [
-        "One table for the server, the commands and the dashboard. A key may have several roles, and allows what any of",
-        "them allows. Health and readiness need no key, so that a balancer can ask for them.",
+        "One table for the server, the commands and the dashboard. A key may have several roles, and allows what any",
+        "of them allows. Health and readiness need no key, so that a balancer can ask for them.",
         "",
         "| permission | what it allows |",
         "|---|---|",
