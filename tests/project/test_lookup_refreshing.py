@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import SimpleQueue
 
 import polars as pl
 import pytest
@@ -14,7 +16,8 @@ from jomon.data.ingest import LOCK
 from jomon.data.locks import exclusive
 from jomon.data.tables import LayerTable
 from jomon.project import Project, open_project
-from jomon.project.lookup_refreshing import LookupRefresh, LookupSchedule, refresh_due
+from jomon.project.home import Home
+from jomon.project.lookup_refreshing import LookupRefresh, LookupSchedule, refresh_due, watch_lookups
 from jomon.serving.lookups import ServedLookups
 
 HOUR = 3_600_000_000
@@ -160,3 +163,53 @@ def test_while_an_ingest_runs_no_lookup_has_its_turn(clocked: Clocked) -> None:
     with exclusive(clocked.project.folder / LOCK):
         assert clocked.refresh(0) == ()
     assert len(clocked.refresh(0)) == 1
+
+
+def test_many_small_files_of_a_lookups_table_become_one(
+    clocked: Clocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jomon.data.lookup_run.FILES_KEPT", 3)
+    tables, files = clocked.project.home.tables, []
+    for turn in range(6):
+        clocked.weather([float(n + 1) for n in range(turn + 3)])
+        assert [done.new for done in clocked.refresh(10 * turn)] == [1]
+        files.append(LayerTable(tables, "lookup_weather").files)
+    assert files == [2, 3, 1, 2, 3, 1]
+    assert [_at(clocked.served(), hour) for hour in range(8)] == [(hour + 1.0,) for hour in range(8)]
+    assert clocked.project.ingest().lookups["weather"].new == 0
+
+
+def test_a_watch_refreshes_what_is_due_and_tells_of_a_failure_once(clocked: Clocked) -> None:
+    home, stop, told = clocked.project.home, threading.Event(), SimpleQueue[object]()
+    (home.lookups / "weather.json").unlink()
+    text = FILE.replace("weather: 10m", "weather: 1s")
+    (clocked.project.folder / "jomon.yaml").write_text(text)
+    watch = threading.Thread(target=watch_lookups, args=(home, stop, told.put, told.put, 0.01))
+    watch.start()
+    try:
+        first = told.get(timeout=60)
+        assert isinstance(first, LookupRefresh)
+        assert (first.rows, first.problem) == (2, None)
+        (clocked.project.folder / "weather.parquet").unlink()
+        while isinstance(sentence := told.get(timeout=60), LookupRefresh):
+            pass
+        assert str(sentence).startswith(
+            "The lookup weather was not refreshed: the lookup weather: no file matches"
+        )
+        (clocked.project.folder / "jomon.yaml").write_text("fleet: [")
+        assert "jomon.yaml" in str(told.get(timeout=60))
+        clocked.weather([1.0, 2.0, 3.0])
+        (clocked.project.folder / "jomon.yaml").write_text(text)
+        while not isinstance(again := told.get(timeout=60), LookupRefresh):
+            pass
+        assert again.rows == 3
+    finally:
+        stop.set()
+        watch.join()
+
+
+def test_a_home_without_a_project_has_nothing_to_refresh(tmp_path: Path) -> None:
+    stop, told = threading.Event(), list[object]()
+    stop.set()
+    watch_lookups(Home(tmp_path / "elsewhere"), stop, told.append, told.append)
+    assert told == []

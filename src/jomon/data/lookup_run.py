@@ -12,10 +12,12 @@ from jomon.data.lookup_copy import write_copy
 from jomon.data.lookups import LookupTable
 from jomon.data.report import LookupReport
 from jomon.data.sources import read_source
-from jomon.data.tables import LayerTable
+from jomon.data.tables import ROW, LayerTable
 
 LOOKUP = "lookup_"
 """Before the name of a lookup in that of its table."""
+FILES_KEPT = 200
+"""Files of a lookup's table that are read beside one another; one more, and they are written as one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class LookupRun:
     def write(self, copies: Path, spec: ProjectSpec, fresh: bool = False) -> None:
         """Store the new rows, then bring the copy in the folder `copies` up to date."""
         store(self.table, self.new, fresh)
+        if self.table.files > FILES_KEPT and self.table.state is not None:
+            self.table.replace(self.table.read().sort(ROW), self.table.state)
         write_copy(copies, self.built, spec, self.read_us)
 
     def report(self, missing: Mapping[str, int] | None) -> LookupReport:

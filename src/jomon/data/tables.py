@@ -43,6 +43,11 @@ class LayerTable:
         return -1 if self._table is None else int(self._table.version())
 
     @property
+    def files(self) -> int:
+        """How many files hold its rows; each write that adds rows adds at least one."""
+        return 0 if self._table is None else len(self._table.file_uris())
+
+    @property
     def columns(self) -> Mapping[str, pl.DataType]:
         """Names and types of the columns; empty before the first write."""
         return {} if self._table is None else dict(self.scan().collect_schema())

@@ -6,8 +6,9 @@ use. A source that fails, or rows that cannot be joined as declared, leave the c
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,10 @@ from jomon.core.errors import JomonError
 from jomon.core.lookup_arrays import DeclaredLookup
 from jomon.core.spec import ProjectSpec
 from jomon.project.home import Home
+from jomon.project.opened import OpenProject
 
+LOOK_SECONDS = 5.0
+"""How often it is looked whose turn it is: as late as this a lookup may be, beside the duration declared for it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,6 +72,46 @@ def refresh_due(
         pass
     tried = {**state.tried, **{turn.name: now for turn in done}}
     return LookupSchedule(tried), tuple(done)
+
+
+def watch_lookups(
+    home: Home,
+    stop: threading.Event,
+    refreshed: Callable[[LookupRefresh], None] = lambda turn: None,
+    failed: Callable[[str], None] = lambda sentence: None,
+    look: float = LOOK_SECONDS,
+) -> None:
+    """`refresh_due` every `look` seconds for the project that `home` belongs to, until `stop` is set.
+
+    Made for a thread of its own: a source may take long. `refreshed` hears of each turn that went well, `failed` of
+    what went wrong, once until it changes. A home without a project has nothing to read; the file is read each time.
+    """
+    state, problems = LookupSchedule(), dict[str, str]()
+    while True:
+        try:
+            project = _project_of(home)
+            if project is not None:
+                state, done = refresh_due(home, project.spec, project.folder, datetime.now(UTC), state)
+                for turn in done:
+                    if turn.problem is None:
+                        refreshed(turn)
+                    elif turn.problem != problems.get(turn.name):
+                        failed(f"The lookup {turn.name} was not refreshed: {turn.problem}")
+                    problems[turn.name] = turn.problem or ""
+            problems.pop("", None)
+        except JomonError as error:
+            if str(error) != problems.get(""):
+                failed(str(error))
+            problems[""] = str(error)
+        if stop.wait(look):
+            return
+
+
+def _project_of(home: Home) -> OpenProject | None:
+    from jomon.project.project import FILE, open_project
+
+    folder = home.root.parent
+    return open_project(folder, home.root) if (folder / FILE).is_file() else None
 
 
 def _refreshed(home: Home, spec: ProjectSpec, folder: Path, name: str, now: datetime) -> LookupRefresh:
