@@ -6,13 +6,14 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jomon.serving.v2 import OUTPUTS, InferRequest, ProtocolError, encode_response, parse_request
 from jomon.serving.v2.datatypes import DATATYPES
 
-from .v2_samples import COLUMNS
+from .v2_samples import COLUMNS, body_of, byte_elements, tensor
 
 NAMES = st.sampled_from([*COLUMNS.names, "x", "rows", "Distance", ""]) | st.text(max_size=5)
 SIZES = st.integers(0, 4) | st.sampled_from([10**18, 2**63 - 1, 2**63, 2**64, -1, 1.0, 1e18, None, "1", True])
@@ -120,6 +121,33 @@ def test_any_binary_data_are_understood_or_refused(name: str, datatype: str, row
     }
     head = json.dumps({"inputs": [sent]}).encode()
     understood(head + data, header_length=str(len(head)))
+
+
+GOOD = body_of(
+    tensor("departure", "BYTES", [2], ["2013-10-01", "2013-10-02"]),
+    tensor("distance", "FP32", [2, 1], binary_data_size=8),
+    tensor("carrier", "BYTES", [2], binary_data_size=10),
+    id="a",
+    parameters={"binary_data_output": True},
+)
+BEHIND = np.array([1.5, np.nan], "<f4").tobytes() + byte_elements("UA", "")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(GOOD + BEHIND) - 1), st.integers(0, 3), st.binary(max_size=3)),
+        max_size=3,
+    ),
+    st.integers(-3, 3),
+)
+def test_a_good_request_that_was_damaged_is_understood_or_refused(
+    damages: list[tuple[int, int, bytes]], off: int
+) -> None:
+    body = GOOD + BEHIND
+    for at, removed, added in damages:
+        body = body[:at] + added + body[at + removed :]
+    understood(body, header_length=str(len(GOOD) + (off if damages else 0)))
+    assert understood(GOOD + BEHIND, header_length=str(len(GOOD))) is not None
 
 
 @given(st.data(), st.sampled_from(["number", "text"]), st.integers(1, 4))
