@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from jomon.core.encoding import FeatureEncoder
 from jomon.core.rows import GoldRows
 from jomon.core.spec import ProjectSpec
 from jomon.core.spec_yaml import parse_project
@@ -17,7 +18,10 @@ from jomon.data.gold import read_gold
 from jomon.data.ingest import COPIES, ingest, tables_root
 from jomon.data.prepare import prepare
 from jomon.data.sources import read_source
+from jomon.engine.fasttable import FastState
+from jomon.engine.runtime import Runtime
 from jomon.serving.lookups import ServedLookups
+from jomon.serving.rowpath import RowPath
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 ROWS = 336_776
@@ -115,3 +119,30 @@ def test_every_flight_gets_the_same_weather_from_a_server_as_in_gold(
     joined = np.array(found, dtype=np.float64)
     for at, name in enumerate(features):
         np.testing.assert_array_equal(joined[:, at], gold.table.columns[name])
+
+
+def test_a_flight_as_a_caller_sends_it_gets_the_features_and_segments_that_it_has_in_gold(
+    flights: tuple[Path, ProjectSpec], gold: GoldRows
+) -> None:
+    """Ten thousand of them, without their weather, the time as text on New York's clocks."""
+    folder, spec = flights
+    encoder = FeatureEncoder.fit(gold.table, spec.data.features)
+    document = {"format": 1, "spec": spec.canonical(), "encoder": encoder.canonical(), "end_day": 0}
+    zero = np.zeros(1)
+    root = FastState(gold.codes[:1, 0], zero, zero, zero)
+    later = len(spec.stages) - 1
+    runtime = Runtime(document, [[]] * (1 + later), [root, *[None] * later])
+    absent = object()
+    path = RowPath(runtime, ServedLookups(folder / COPIES, runtime.spec).finders, absent)
+    raw = read_source(folder, spec.data.source).filter(pl.col("distance") >= 50)
+    raw = raw.sort(spec.data.time, *spec.data.key).with_columns(
+        pl.col(spec.data.time).dt.to_string("iso:strict")
+    )
+    some = np.random.default_rng(2).choice(len(gold), 10_000, replace=False)
+    rows = [path.row([row.get(name, absent) for name in path.columns.names]) for row in raw[some].to_dicts()]
+    made = path.stack(rows)
+    np.testing.assert_array_equal(made.x, encoder.encode(gold.table)[some])
+    np.testing.assert_array_equal(made.has, gold.has[some])
+    np.testing.assert_array_equal(made.codes[made.has], gold.codes[some][made.has])
+    bare = np.isnan(made.x[:, [encoder.names.index(name) for name in spec.lookup_features()]]).all(axis=1)
+    assert [row.missed == ("weather",) for row in rows] == bare.tolist()
