@@ -176,6 +176,19 @@ def summary(root: Path | str, fleet: str, spec: ProjectSpec) -> dict[str, int]:
     return counts | {"with_outcome": by_state.get(USED, 0), "without_outcome": by_state.get(None, 0)}
 
 
+def count_matched(root: Path | str, fleet: str, outcomes: pl.DataFrame) -> int:
+    """How many of `outcomes` are of recorded predictions."""
+    predictions = predictions_table(root, fleet).scan()
+    if predictions is None:
+        return 0
+    places = [
+        predictions.select(*by).join(outcomes.lazy().select(*by), on=list(by), how="semi")
+        for by in (KEY, REQUEST)
+    ]
+    known = pl.concat([place.unique() for place in places], how="diagonal").collect()
+    return int(_of(outcomes.lazy(), known).select(pl.len()).collect().item())
+
+
 def instant(moment: Moment) -> pl.Expr:
     """A moment as a Polars literal."""
     return pl.lit(micros(moment)).cast(pl.Datetime("us", "UTC"))
