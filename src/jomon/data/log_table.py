@@ -47,7 +47,8 @@ class LogTable:
         if self._table is None:
             return {}
         if self._columns is None:
-            self._columns = dict(pl.scan_delta(self._table).collect_schema())
+            with self.reading():
+                self._columns = dict(pl.scan_delta(self._table).collect_schema())
         return self._columns
 
     def scan(self) -> pl.LazyFrame | None:
@@ -65,7 +66,10 @@ class LogTable:
 
     def moved(self, application: str) -> int:
         """The version of an application's last transaction; -1 where it has none."""
-        version = None if self._table is None else self._table.transaction_version(application)
+        if self._table is None:
+            return -1
+        with self.reading():
+            version = self._table.transaction_version(application)
         return -1 if version is None else int(version)
 
     def append(self, frame: pl.DataFrame, transactions: Mapping[str, int]) -> None:
@@ -100,6 +104,18 @@ class LogTable:
             self._columns = None
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Inside, the table is read: failures are one sentence."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            yield
+        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"The table {self.name} at {self.uri} cannot be read: {_first_line(error)}."
+            ) from error
+
+    @contextmanager
     def changing(self) -> Iterator[None]:
         """Inside, the table is changed: what was committed is put on disk at the end, failures are one sentence."""
         from deltalake.exceptions import DeltaError
@@ -110,7 +126,7 @@ class LogTable:
             if self._table is not None and "://" not in self.uri:
                 _sync_commits(Path(self.uri), before, int(self._table.version()))
         except (DeltaError, OSError) as error:
-            first = str(error).strip().split("\n")[0].rstrip(".")
+            first = _first_line(error)
             advice = "free space" if "No space left" in first or "File too large" in first else "mend that"
             raise DataError(
                 f"The table {self.name} at {self.uri} cannot be written: {first}: nothing is lost, the log keeps "
@@ -144,8 +160,13 @@ class LogTable:
         except (DeltaError, OSError) as error:
             if "://" not in self.uri and not (Path(self.uri) / "_delta_log").exists():
                 return None
-            first = str(error).strip().split("\n")[0].rstrip(".")
-            raise DataError(f"The table {self.name} at {self.uri} cannot be read: {first}.") from error
+            raise DataError(
+                f"The table {self.name} at {self.uri} cannot be read: {_first_line(error)}."
+            ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().split("\n")[0].strip() or type(error).__name__).rstrip(".:")
 
 
 def _sync_commits(folder: Path, after: int, upto: int) -> None:

@@ -81,12 +81,13 @@ class Moved:
 
 @dataclass
 class _Place:
-    """How far a file is read, what its beginning said, what of it is in which table, and what could not be read."""
+    """How far a file is read, what its beginning said, up to where it was in the two tables then, and what could not be
+    read."""
 
     application: str
     offset: int = 0
     headers: dict[int, Header] = field(default_factory=dict)
-    moved: dict[str, int] = field(default_factory=dict)
+    moved: tuple[int, int] | None = None
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -169,14 +170,14 @@ class Mover:
                     batch.ended.append(file)
                 if piece.stuck:
                     batch.stuck.append(file.path.name)
-                if piece.ended or not piece.spans:
+                if piece.ended or piece.stuck or not piece.spans:
                     break
         return batch, False
 
     def _take(self, batch: _Batch, file: LogFile, place: _Place, piece: Piece) -> None:
         """Put the records of a piece that are not in the tables yet into the batch."""
         data, base = piece.data, piece.start
-        predictions, outcomes = (self._moved(file, place, table) for table in self._opened())
+        predictions, outcomes = self._moved(file, place)
         for start, end in piece.spans:
             kind, body = data[start], data[start + 1 : end]
             try:
@@ -194,20 +195,22 @@ class Mover:
                 elif kind == Kind.FILE:
                     life = read_beginning(body).journal
                     place.application = f"{self.fleet}/w{file.name.slot:02d}/{life}"
-                    predictions, outcomes = (self._moved(file, place, table) for table in self._opened())
+                    place.moved = None
+                    predictions, outcomes = self._moved(file, place)
             except (msgspec.DecodeError, KeyError):
                 place.gaps.append((base + start, base + end))
         place.gaps += piece.gaps
         place.offset = piece.end
         batch.ends[place.application] = file.name.sequence * _ROOM + piece.end
 
-    def _moved(self, file: LogFile, place: _Place, table: LogTable) -> int:
-        """Up to which offset the file is in a table."""
-        noted = table.moved(place.application)
-        sequence, offset = divmod(noted, _ROOM) if noted >= 0 else (-1, 0)
-        if sequence > file.name.sequence:
-            return _ROOM
-        return offset if sequence == file.name.sequence else 0
+    def _moved(self, file: LogFile, place: _Place) -> tuple[int, int]:
+        """Up to which offsets a file that is being read was in the tables when that began."""
+        if place.moved is None:
+            noted = [divmod(table.moved(place.application), _ROOM) for table in self._opened()]
+            mine = file.name.sequence
+            one, two = (_ROOM if n > mine else offset if n == mine else 0 for n, offset in noted)
+            place.moved = one, two
+        return place.moved
 
     # Writing: from a batch into the tables; then files go.
 

@@ -96,7 +96,10 @@ def _late(both: pl.DataFrame, times: pl.DataFrame | None, late_after: timedelta 
 def earlier_outcomes(table: LogTable, new: pl.DataFrame) -> pl.DataFrame:
     """The outcomes in `table` of the predictions that `new` is of."""
     lazy = table.scan()
-    return pl.DataFrame(schema=SCHEMA) if lazy is None else _of_same(lazy, new).collect()
+    if lazy is None:
+        return pl.DataFrame(schema=SCHEMA)
+    with table.reading():
+        return _of_same(lazy, new).collect()
 
 
 def times_of(predictions: LogTable, new: pl.DataFrame, time: str) -> pl.DataFrame | None:
@@ -105,7 +108,8 @@ def times_of(predictions: LogTable, new: pl.DataFrame, time: str) -> pl.DataFram
     lazy = predictions.scan()
     if lazy is None or time not in predictions.columns:
         return None
-    return _of_same(lazy, new).select("key", "request_id", "row", pl.col(time).alias("time")).collect()
+    with predictions.reading():
+        return _of_same(lazy, new).select("key", "request_id", "row", pl.col(time).alias("time")).collect()
 
 
 def _of_same(lazy: pl.LazyFrame, new: pl.DataFrame) -> pl.LazyFrame:
