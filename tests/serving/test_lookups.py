@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -223,6 +225,37 @@ def test_requests_see_one_copy_each_while_copies_come_one_after_another(tmp_path
     assert problems == {}
     assert served.finders["weather"](("a",), START) == (float(last), str(last))
     assert swaps >= 1
+
+
+WRITER = """
+import runpy, sys
+from itertools import count
+from pathlib import Path
+write = runpy.run_path(sys.argv[1])["_write"]
+for version in count(1):
+    write(Path(sys.argv[2]), version)
+    print(version, flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_copy_no_older_than_the_last_it_told_of(
+    tmp_path: Path,
+) -> None:
+    for lines in (1, 2, 3, 5):
+        command = [sys.executable, "-c", WRITER, __file__, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [int(writer.stdout.readline()) for _ in range(lines)][-1]
+            writer.kill()
+        served = ServedLookups(tmp_path, _spec())
+        values = served.finders["weather"](("a",), START)
+        assert served.problems == {}
+        assert values is not None
+        assert float(values[0] or 0) >= told
+    _write(tmp_path, 0)
+    left = {path.name for path in tmp_path.iterdir()} - {".lock", "weather.json"}
+    assert len(left) == 2
+    assert all(name.endswith(".safetensors") for name in left)
 
 
 def test_a_lookup_without_rows_is_stale(tmp_path: Path) -> None:
