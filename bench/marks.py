@@ -108,6 +108,11 @@ MARKS = (
         "one-row HTTP requests to random contexts, 1 and 16 connections, prediction log on",
         "MLServer with as many LightGBM models; the same HTTP server answering a constant",
         "10 times MLServer's throughput; 0.6 of the constant server's; p99 below MLServer's p50",
+        (
+            _ratio("MLServer throughput*", ">=", 10.0),
+            _ratio("constant server throughput*", ">=", 0.6),
+            _ratio("p99 over MLServer's p50*", "<", 1.0),
+        ),
     ),
     Mark(
         "S6",
@@ -120,7 +125,13 @@ MARKS = (
         "S7",
         "memory of a serving process with 300 and 10,000 members; start to first answer",
         "MLServer",
-        "base plus at most 1.3 times the packs' bytes; start below 2 s at 300; workers share packs",
+        "base plus at most 1.3 times the packs' bytes; start below 2 s at 300; workers share packs (a further one "
+        "has at most 0.3 times their bytes to itself)",
+        (
+            _ratio("memory beyond base over the packs' bytes*", "<=", 1.3),
+            Check("results", "start to first answer, 300 members", "<", 2.0),
+            _ratio("a further worker's own memory beyond base over the packs' bytes*", "<=", 0.3),
+        ),
     ),
     Mark(
         "S8",
