@@ -20,6 +20,8 @@ from jomon.cli.ingest import ingest
 from jomon.cli.init import init
 from jomon.cli.inspect import inspect
 from jomon.cli.keys import keys
+from jomon.cli.mover import mover
+from jomon.cli.outcomes import outcomes
 from jomon.cli.predict import predict
 from jomon.cli.prune import prune
 from jomon.cli.refresh import refresh
@@ -33,7 +35,7 @@ from jomon.cli.verify import verify
 START, FLEET, IMAGES, STORE = "Start", "Fleets", "Images", "Store"
 _VERBS = {
     START: (init, check, demo, doctor),
-    FLEET: (ingest, build, refresh, evaluate, predict, route, serve),
+    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, mover),
     IMAGES: (images, inspect, history, diff, tag, rm),
     STORE: (prune, verify),
 }
@@ -68,6 +70,7 @@ def _options(
 for _panel, _verbs in _VERBS.items():
     for _verb in _verbs:
         app.command(rich_help_panel=_panel)(_verb)
+app.add_typer(outcomes, rich_help_panel=FLEET)
 app.add_typer(trust, rich_help_panel=STORE)
 app.add_typer(keys, rich_help_panel=STORE)
 
@@ -75,3 +78,7 @@ app.add_typer(keys, rich_help_panel=STORE)
 def run() -> None:
     """The entry point of the program."""
     app()
+
+
+if __name__ == "__main__":
+    run()

@@ -39,6 +39,11 @@ def project_here(folder: Path | None) -> Project:
     )
 
 
+def project_if_here(folder: Path | None) -> Project | None:
+    """The project that `project_here` would find; None where there is no project file, and so only a store."""
+    return project_here(folder) if ((folder or _nearest()) / FILE).is_file() else None
+
+
 def home_here(folder: Path | None) -> Home:
     """The store of the project in `folder`, or the nearest from here upwards."""
     from jomon.core.errors import StoreError
