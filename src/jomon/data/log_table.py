@@ -60,7 +60,8 @@ class LogTable:
         if self._table is None:
             self._table = self._open()
         else:
-            self._table.update_incremental()
+            with self.reading():
+                self._table.update_incremental()
         self._columns = None
         return self
 
