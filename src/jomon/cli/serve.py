@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jomon.cli import words
 from jomon.cli.console import say
+from jomon.cli.door import told
+from jomon.core.errors import JomonError
 
-SERVE_EXTRA = "the server needs further packages: pip install 'jomon[serve]'"
+NEEDED = ("granian", "msgspec", "prometheus_client")
+TLS, LIMITS, OPERATE = "Who may call", "Limits", "Operation"
 
 
 def serve(
@@ -19,41 +23,134 @@ def serve(
         list[str],
         typer.Argument(
             metavar="FLEET...",
-            help="Images to serve: flights, flights:champion, flights@sha256:..., a project's folder, FOLDER//NAME.",
+            help="Images: flights, flights:champion, flights@sha256:..., a project's folder, or FOLDER//NAME.",
         ),
     ],
-    port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, help="The port to listen at.")] = 8080,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer.")] = 1,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=1, max=65535, metavar="PORT", help="The port to listen at.")
+    ] = 8080,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Processes that answer.")] = 1,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES", help="Refuse fleets that need more, such as 512MB.", rich_help_panel=LIMITS
+        ),
+    ] = None,
+    max_body: Annotated[
+        str, typer.Option(metavar="BYTES", help="The largest body.", rich_help_panel=LIMITS)
+    ] = "16MB",
+    max_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Rows of one request.", rich_help_panel=LIMITS)
+    ] = 10_000,
+    queue: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Rows that may wait in one worker; beyond it, 503.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 20_000,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="Time for a request to arrive.", rich_help_panel=LIMITS
+        ),
+    ] = 10.0,
+    require_keys: Annotated[
+        bool, typer.Option("--require-keys", help="Ask for API keys on loopback too.", rich_help_panel=TLS)
+    ] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A secret file that holds a first, admin key.", rich_help_panel=TLS
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate chain, PEM.", rich_help_panel=TLS)
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.", rich_help_panel=TLS)
+    ] = None,
+    proxy: Annotated[
+        bool, typer.Option("--proxy", help="A proxy that ends TLS stands in front.", rich_help_panel=TLS)
+    ] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Listen beyond this machine without keys or TLS.", rich_help_panel=TLS
+        ),
+    ] = False,
+    no_mover: Annotated[
+        bool,
+        typer.Option(
+            "--no-mover", help="Leave the prediction log to a mover elsewhere.", rich_help_panel=OPERATE
+        ),
+    ] = False,
     access_log: Annotated[
-        str, typer.Option(metavar="FILE", help="Where a line per request goes: a file, - (standard output), or none.")
-    ] = "none",
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A JSON line per request; - is standard output.", rich_help_panel=OPERATE
+        ),
+    ] = None,
+    batch_wait: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1000, metavar="MS", help="Wait this long for a batch to fill.", rich_help_panel=OPERATE
+        ),
+    ] = 0.0,
+    grace: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Go on answering after SIGTERM, not ready.",
+            rich_help_panel=OPERATE,
+        ),
+    ] = 0.5,
     clock: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A clock that can be moved, to rehearse a date.", hidden=True)
+        Path | None,
+        typer.Option(metavar="FILE", help="A clock that can be moved, to rehearse a date.", hidden=True),
     ] = None,
 ) -> int:
-    """Answer for whole fleets over HTTP."""
-    from jomon.project.serving import served_names
-    from jomon.serving.app import WorkerConfig
-    from jomon.serving.server import ServerConfig, serve as run
-    from jomon.serving.worker import Limits
+    """Answer for whole fleets over HTTP: `POST /predict`, the Open Inference Protocol, outcomes, metrics, `/docs`.
 
-    names = served_names(fleets)
-    home = names[0].home
-    config = ServerConfig(
+    The server follows the tags it serves: a new image takes over between two requests. Every answered row is in the
+    prediction log before its answer leaves; a mover beside the server brings the log into the table
+    `predictions/FLEET`. SIGTERM or Ctrl-C ends it when all that came is answered.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise JomonError(f"Serving needs the package {missing[0]}: pip install 'jomon[serve]'.")
+    from jomon.project.serving import Wishes, configured
+    from jomon.serving.config import Limits
+    from jomon.serving.server import serve as run
+
+    if (tls_cert is None) != (tls_key is None):
+        raise JomonError("TLS needs both --tls-cert and --tls-key: give the other one too.")
+    wishes = Wishes(
+        fleets=tuple(fleets),
         host=host,
         port=port,
         workers=workers,
-        worker=WorkerConfig(
-            names,
-            Limits(),
-            home / "run" / f"serve-{os.getpid()}",
-            keys=home,
-            access_log=None if access_log == "none" else access_log,
-            clock=None if clock is None else str(clock),
-        ),
-        told=lambda line: sys.stderr.write(line + "\n"),
+        limits=Limits(words.parse_size(max_body), max_rows, queue, timeout),
+        memory=None if memory is None else words.parse_size(memory),
+        require_keys=require_keys,
+        key_file=key_file,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        proxy=proxy,
+        insecure=insecure,
+        mover=not no_mover,
+        access_log=access_log,
+        batch_wait=batch_wait / 1000,
+        grace=grace,
+        clock=clock,
     )
-    say(f"http://{host}:{port}")
+    config, about = configured(wishes, told)
+    for line in about:
+        say(line)
+    sys.stdout.flush()
     run(config)
     return 0

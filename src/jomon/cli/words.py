@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from jomon.core.errors import JomonError
+
 UNKNOWN = "unknown"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i?))?B?")
 _SIZES = ("kB", "MB", "GB", "TB")
 _AGES = (
     ("year", 31_536_000),
@@ -32,6 +36,20 @@ def size(bytes_: int) -> str:
         if value < 999.5:
             return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
     return f"{value:.0f} PB"
+
+
+def parse_size(text: str) -> int:
+    """Bytes in a text such as 512MB; raises `JomonError` where it is none.
+
+    >>> parse_size("16MB"), parse_size("1.5 GB"), parse_size("4096"), parse_size("2MiB")
+    (16000000, 1500000000, 4096, 2097152)
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise JomonError(f"{text!r} is no number of bytes; write it as 512MB, 2GB or 1048576.")
+    unit = (found[2] or "").upper()
+    power = "KMGT".find(unit[0]) + 1 if unit else 0
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def count(number: int | None) -> str:

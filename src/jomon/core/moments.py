@@ -23,6 +23,7 @@ from jomon.core.table import Coded
 
 HOURS_KEPT = 24 * 366 * 4
 """Local hours that are remembered: four years; then all are forgotten."""
+MINUTES_KEPT = 100_000
 TEXTS_KEPT = 50_000
 _EPOCH = datetime(1970, 1, 1)
 _SHOWN = 60
@@ -54,6 +55,7 @@ class Moments:
         self._context = context
         self._clock = context.local.plain()
         self._hours: dict[int, Hour] = {}
+        self._known: dict[int, Hour] = {}
         # The one feature that changes within an hour.
         self._minutes = self.columns.index("minute_of_day") if "minute_of_day" in self.columns else -1
 
@@ -62,14 +64,23 @@ class Moments:
         clock = self._clock
         if not clock.covers(time_us):
             raise PredictError(f"The time {time_us} is outside the years 1900 to 2100: correct it.")
-        hour, rest = divmod(time_us + clock.offset(time_us), HOUR)
+        minute = (time_us + clock.offset(time_us)) // MINUTE
+        found = self._known.get(minute)
+        return self._minute(minute) if found is None else found
+
+    def _minute(self, minute: int) -> Hour:
+        """What holds through one local minute, remembered."""
+        hour, rest = divmod(minute, HOUR // MINUTE)
         found = self._hours.get(hour)
         if found is None:
             found = self._day_of(hour)
-        if self._minutes < 0 or rest < MINUTE:
-            return found
-        calendar, at = found.calendar, self._minutes
-        return Hour((*calendar[:at], calendar[at] + rest // MINUTE, *calendar[at + 1 :]), found.axes)
+        if self._minutes >= 0 and rest:
+            calendar, at = found.calendar, self._minutes
+            found = Hour((*calendar[:at], calendar[at] + rest, *calendar[at + 1 :]), found.axes)
+        if len(self._known) >= MINUTES_KEPT:
+            self._known.clear()
+        self._known[minute] = found
+        return found
 
     def _day_of(self, hour: int) -> Hour:
         """Remember all hours of the local day that `hour` (local hours since 1970) belongs to."""

@@ -23,6 +23,7 @@ from jomon.engine.member import MemberArrays
 from jomon.engine.tensors import Buffer, corrupt, expect, expect_version, read_tensors, write_tensors
 
 VERSION = 1
+_PAGE = 4096
 _FORMAT = "jomon.pack"
 
 
@@ -64,6 +65,12 @@ class Pack:
         if isinstance(source, str | Path):
             return cls._of_bytes(_map(Path(source)), what or f"The pack {source}")
         return cls._of_bytes(source, what or "The pack")
+
+    def touch(self) -> None:
+        """Read a byte of every page, so that all of the pack is in memory."""
+        for array in vars(self.members).values():
+            if isinstance(array, np.ndarray) and array.size:
+                array.reshape(-1).view(np.uint8)[::_PAGE].max()
 
     def entry(self, i: int) -> PackEntry:
         """Member i (0 to M-1) as it was packed."""

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 from jomon import __version__
-from jomon.project.serving import ServedName, authority, setups
+from jomon.project.serving import authority, setups
 from jomon.serving.access_log import AccessLog
 from jomon.serving.clock import clock_of
+from jomon.serving.config import WorkerConfig
 from jomon.serving.http import App
-from jomon.serving.metrics import Metrics
-from jomon.serving.worker import Limits, Worker
+from jomon.serving.worker import Worker
 
 SWITCH_SECONDS = 0.001
 """How long a thread with a large request may keep the interpreter from answering small ones."""
-
-
-@dataclass(frozen=True)
-class WorkerConfig:
-    """What every worker of a server is told; plain values, handed over when the process starts."""
-
-    names: tuple[ServedName, ...]
-    limits: Limits
-    run: Path
-    keys: Path
-    keys_required: bool = False
-    key_file: Path | None = None
-    access_log: str | None = None
-    clock: str | None = None
-    batch_wait: float = 0.0
 
 
 def load(config: WorkerConfig) -> App:
@@ -43,8 +25,9 @@ def load(config: WorkerConfig) -> App:
         config.limits,
         clock_of(config.clock),
         authority(config.keys, config.key_file) if config.keys_required else None,
-        Metrics(config.run / "metrics", f"worker-{os.getpid()}"),
-        None if config.access_log is None else AccessLog(config.access_log),
+        None
+        if config.access_log is None
+        else AccessLog(None if config.access_log == "-" else config.access_log),
         config.run,
         batch_wait=config.batch_wait,
     )

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 
+import msgspec
+
 from jomon.core.errors import PredictError
-from jomon.engine.rowpath import Row
 from jomon.serving.errors import RequestError
 from jomon.serving.image import Scored, ServedImage
 from jomon.serving.journal import Journal, JournalFull
+from jomon.serving.rowpath import Row
 from jomon.serving.tally import Tally
 
 LARGE = 256
@@ -30,18 +31,16 @@ RETRY_AFTER = 1
 PROBE_BYTES = 2**20
 
 
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """A request between its arrival and its answer."""
 
-    __slots__ = ("caller_id", "done", "image", "received_us", "request_id", "rows", "scored")
-
-    def __init__(
-        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, rows: list[Row]
-    ) -> None:
-        self.image, self.request_id, self.caller_id = image, request_id, caller_id
-        self.received_us, self.rows = received_us, rows
-        self.done: asyncio.Future[Scored]
-        self.scored: Scored | None = None
+    image: ServedImage
+    request_id: str
+    caller_id: str | None
+    received_us: int
+    rows: list[Row]
+    done: asyncio.Future[Scored] | None = None
+    scored: Scored | None = None
 
 
 class Batcher:
@@ -69,38 +68,41 @@ class Batcher:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="large")
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync") if sync_first else None
 
-    def admit(self, rows: int) -> None:
-        """Raises `RequestError` (503) where the queue has no room for so many rows."""
-        if self.queued + rows > self._limit and self.queued > 0:
-            raise RequestError(503, "The queue is full: try again.", "overload", RETRY_AFTER)
+    def submit(
+        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
+    ) -> Waiting:
+        """Put the raw rows of a request, `LARGE` at most, into the next batch; its `done` gives the answers when they
+        are recorded. Raises `RequestError`: 422 for rows that do not fit, 503 where the queue is full."""
+        count = len(raw)
+        self._admit(count)
+        waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
+        waiting.done = self._loop.create_future()
+        self._pending.append(waiting)
+        self.queued += count
+        if not self._scheduled:
+            self._scheduled = True
+            if self._wait > 0:
+                self._loop.call_later(self._wait, self._flush)
+            else:
+                self._loop.call_soon(self._flush)
+        elif self.queued >= BATCH_ROWS and self._wait > 0:
+            self._flush()
+        return waiting
 
     async def answer(
         self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
     ) -> tuple[list[Row], Scored]:
-        """The answers to the raw rows of one request, recorded before this returns.
+        """The answers to the raw rows of a request of any size, recorded before this returns; raises as `submit`
+        does, and `RequestError` (503) where the log takes no more."""
+        if len(raw) > LARGE:
+            return await self._large(image, request_id, caller_id, received_us, raw)
+        waiting = self.submit(image, request_id, caller_id, received_us, raw)
+        assert waiting.done is not None
+        return waiting.rows, await waiting.done
 
-        Raises `RequestError`: 422 for rows that do not fit, 503 where the queue is full or the log takes no more.
-        """
-        count = len(raw)
-        self.admit(count)
-        self.queued += count
-        try:
-            if count > LARGE:
-                return await self._large(image, request_id, caller_id, received_us, raw)
-            waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
-            waiting.done = self._loop.create_future()
-            self._pending.append(waiting)
-            if not self._scheduled:
-                self._scheduled = True
-                if self._wait > 0:
-                    self._loop.call_later(self._wait, self._flush)
-                else:
-                    self._loop.call_soon(self._flush)
-            elif self.queued >= BATCH_ROWS and self._wait > 0:
-                self._flush()
-            return waiting.rows, await waiting.done
-        finally:
-            self.queued -= count
+    def _admit(self, rows: int) -> None:
+        if self.queued + rows > self._limit and self.queued > 0:
+            raise RequestError(503, "The queue is full: try again.", "overload", RETRY_AFTER)
 
     async def _large(
         self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
@@ -113,7 +115,12 @@ class Batcher:
                 raise RequestError(422, str(error), "invalid") from None
             return waiting
 
-        waiting = await self._loop.run_in_executor(self._threads, work)
+        self._admit(len(raw))
+        self.queued += len(raw)
+        try:
+            waiting = await self._loop.run_in_executor(self._threads, work)
+        finally:
+            self.queued -= len(raw)
         assert waiting.scored is not None
         mark = self._record([waiting])
         if mark is not None and self._syncs is not None:
@@ -126,6 +133,7 @@ class Batcher:
         pending, self._pending = self._pending, []
         if not pending:
             return
+        self.queued -= sum([len(waiting.rows) for waiting in pending])
         first = pending[0].image
         if all(waiting.image is first for waiting in pending):
             self._score(first, pending)
@@ -152,7 +160,7 @@ class Batcher:
             if len(batch) == 1:
                 batch[0].scored = image.score(batch[0].rows)
                 return
-            scored = image.score(list(chain.from_iterable(waiting.rows for waiting in batch)))
+            scored = image.score([row for waiting in batch for row in waiting.rows])
         except PredictError as error:
             if len(batch) == 1:
                 self._fail(batch, RequestError(422, str(error), "invalid"))
@@ -163,10 +171,10 @@ class Batcher:
         except Exception as error:
             self._fail(batch, error)
             return
-        start = 0
+        answers, margins, start = scored.answers, scored.margins, 0
         for waiting in batch:
             end = start + len(waiting.rows)
-            waiting.scored = Scored(scored.answers[start:end], scored.margins[start:end])
+            waiting.scored = Scored(answers[start:end], margins[start:end])
             start = end
 
     def _record(self, batch: Sequence[Waiting]) -> int | None:
@@ -252,7 +260,7 @@ class Batcher:
     @staticmethod
     def _fail(batch: Sequence[Waiting], error: Exception) -> None:
         for waiting in batch:
-            if not waiting.done.done():
+            if waiting.done is not None and not waiting.done.done():
                 waiting.done.set_exception(error)
 
     def close(self) -> None:
@@ -265,5 +273,5 @@ class Batcher:
 
 def _acknowledge(batch: Sequence[Waiting]) -> None:
     for waiting in batch:
-        if not waiting.done.done():
-            waiting.done.set_result(waiting.scored)  # type: ignore[arg-type]
+        if waiting.done is not None and waiting.scored is not None and not waiting.done.done():
+            waiting.done.set_result(waiting.scored)

@@ -30,35 +30,34 @@ class Bodies:
         loop.call_later(SWEEP_SECONDS, self._sweep)
 
     async def read(self, scope: Any, proto: Any) -> bytes:
-        """The body; raises `RequestError` (400, 413, 415, 431). A body that is late ends in a cancellation: see
-        `timed_out`."""
+        """The body; raises `RequestError` (400, 413, 415). One that is late ends in a cancellation: see `timed_out`."""
         headers = scope.headers
         kind = headers.get("content-type")
-        if kind is not None and not _is_json(kind):
-            raise RequestError(
-                415, f"A body of type {kind[:60]!r} is not read: send application/json.", "media_type"
-            )
+        if kind not in _JSON:
+            _need_json(kind)
         length = headers.get("content-length")
+        expected = -1 if length is None else self._expected(length)
         task = asyncio.current_task()
-        assert task is not None
-        self._reading[task] = time.monotonic()
+        self._reading[task] = time.monotonic()  # type: ignore[index]
         try:
-            if length is None:
-                return await self._chunks(proto)
-            if not (length.isascii() and length.isdigit()):
-                raise RequestError(400, "The header content-length is no number: correct it.", "malformed")
-            if int(length) > self._limit:
-                raise self._too_large()
-            body: bytes = await proto()
+            body: bytes = await (proto() if expected >= 0 else self._chunks(proto))
         except (RequestError, asyncio.CancelledError):
             raise
         except Exception as error:
             raise RequestError(400, "The body did not arrive whole: send it again.", "cut") from error
         finally:
-            del self._reading[task]
-        if len(body) != int(length):
+            del self._reading[task]  # type: ignore[arg-type]
+        if expected >= 0 and len(body) != expected:
             raise RequestError(400, "The body did not arrive whole: send it again.", "cut")
         return body
+
+    def _expected(self, length: str) -> int:
+        if not (length.isascii() and length.isdigit() and len(length) < _DIGITS):
+            raise RequestError(400, "The header content-length is no number: correct it.", "malformed")
+        expected = int(length)
+        if expected > self._limit:
+            raise self._too_large()
+        return expected
 
     async def _chunks(self, proto: Any) -> bytes:
         parts, size = [], 0
@@ -94,7 +93,13 @@ class Bodies:
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-def _is_json(kind: str) -> bool:
-    return kind.startswith("application/json") or kind.startswith(
-        ("application/octet-stream", "application/vnd.kserve")
-    )
+_JSON = (None, "application/json")
+_DIGITS = 19
+
+
+def _need_json(kind: str) -> None:
+    name = kind.partition(";")[0].strip().lower()
+    if name not in ("application/json", "application/octet-stream"):
+        raise RequestError(
+            415, f"A body of type {kind[:60]!r} is not read: send application/json.", "media_type"
+        )

@@ -1,4 +1,4 @@
-"""The server's clock, and one that can be moved: to see today what a fleet does at a holiday, or at a change of hour."""
+"""The server's clock, and one that can be moved: to see today what a fleet does on a holiday."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -32,12 +32,16 @@ _KINDS = {
 }
 
 
-class PredictBody(NamedTuple):
-    """One prediction request: rows as tuples in the order of `RowColumns`, the caller's id, whether to explain."""
+class PredictBody(Protocol):
+    """One prediction request: n rows (`raw_rows` makes tuples of them), the caller's id, whether to explain."""
 
-    rows: list[tuple[Any, ...]]
+    rows: list[Any]
     id: str | None
     explain: bool
+
+
+raw_row = msgspec.structs.astuple
+"""A decoded row as a tuple in the order of `RowColumns`."""
 
 
 class BodyDecoder:
@@ -64,7 +68,7 @@ class BodyDecoder:
             raise RequestError(
                 400, f"The body is no JSON that can be read ({error}): correct it.", "malformed"
             ) from None
-        return PredictBody([msgspec.structs.astuple(row) for row in body.rows], body.id, body.explain)
+        return body  # type: ignore[no-any-return]
 
     def _refuse(self, problem: str) -> NoReturn:
         raise RequestError(422, self._sentence(problem), "invalid")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jomon.engine.rowpath import Row
 from jomon.engine.runtime import answers_of
 from jomon.serving.image import ServedImage
+from jomon.serving.rowpath import Row
 
 
 def explained(image: ServedImage, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A server follows its tags: where one moves, the new image is read, checked, warmed, and takes over between requests."""
+"""A server follows its tags: the image that a tag moved to is read, checked, warmed, and takes over."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ import msgspec
 from jomon.core.journal import Kind
 from jomon.core.moments import TimeReader
 from jomon.core.outcome_values import OutcomeReader
-from jomon.engine.rowpath import Row
 from jomon.serving import v2
 from jomon.serving.batcher import RETRY_AFTER
+from jomon.serving.describing import describe
 from jomon.serving.errors import RequestError
 from jomon.serving.explaining import explained
 from jomon.serving.image import Scored, ServedImage
@@ -21,8 +21,12 @@ from jomon.serving.journal import JournalFull, payload
 from jomon.serving.lane import Lane
 from jomon.serving.messages import FleetsResponse, OutcomesRequest, OutcomesResponse, ServedFleet, ServerLinks
 from jomon.serving.metrics import CONTENT_TYPE, render
+from jomon.serving.openapi import document
+from jomon.serving.page import page
 from jomon.serving.reply import JSON, Reply, json_reply, typed_reply
 from jomon.serving.routes import BY_NAME
+from jomon.serving.rowpath import Row
+from jomon.serving.worker import METRICS
 
 if TYPE_CHECKING:
     from jomon.serving.http import Exchange
@@ -39,6 +43,8 @@ class Handlers:
         self._worker, self._version = worker, version
         self._outcomes = msgspec.json.Decoder(OutcomesRequest)
         self._readers: dict[str, OutcomeReader] = {}
+        self._document = b""
+        self._document_of: tuple[str, ...] = ()
         self._by_name: dict[str, Handler] = {
             "predict": self._which,
             "predict_fleet": self._which,
@@ -89,11 +95,11 @@ class Handlers:
         if exchange.rows > self._worker.limits.rows:
             raise self._worker.too_many_rows(exchange.rows)
         documents = [msgspec.structs.asdict(item) for item in sent.outcomes]
-        for document in documents:
-            for name in [name for name, value in document.items() if value is msgspec.UNSET]:
-                del document[name]
-            if "key" in document:
-                document.pop("row")
+        for one in documents:
+            for name in [name for name, value in one.items() if value is msgspec.UNSET]:
+                del one[name]
+            if "key" in one:
+                one.pop("row")
         items = self._reader(lane).read(documents, exchange.received_us)
         record = payload(Kind.OUTCOME, [exchange.received_us, exchange.request_id, items])
         loop = asyncio.get_running_loop()
@@ -119,7 +125,9 @@ class Handlers:
             reader = OutcomeReader(
                 spec.data, times.read, hash_columns=spec.serving.log.hash, hashed=lane.image.hashed
             )
-            self._readers = {lane.image.digest: reader}
+            if len(self._readers) > len(self._worker.lanes):
+                self._readers.clear()
+            self._readers[lane.image.digest] = reader
         return reader
 
     # Metadata.
@@ -146,21 +154,30 @@ class Handlers:
     async def _metrics(self, exchange: Exchange) -> Reply:
         self._worker.flush()
         loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(None, render, self._worker.run / "metrics")
+        text = await loop.run_in_executor(None, render, self._worker.run / METRICS)
         return typed_reply(CONTENT_TYPE, text)
 
     async def _openapi(self, exchange: Exchange) -> Reply:
-        from jomon.serving.openapi import FleetDescription, document
+        """The document, made again when an image was swapped."""
+        lanes = self._worker.lanes.values()
+        made_for = tuple(lane.image.digest for lane in lanes)
+        if made_for != self._document_of:
+            loop = asyncio.get_running_loop()
+            self._document = await loop.run_in_executor(None, self._make_document)
+            self._document_of = made_for
+        return Reply(200, JSON, self._document)
 
+    def _make_document(self) -> bytes:
         fleets = [
-            FleetDescription(name, lane.image.runtime.spec.question, lane.image.columns)
-            for name, lane in self._worker.lanes.items()
+            describe(lane.image.runtime, lane.image.reference, lane.image.digest, lane.versions)
+            for lane in self._worker.lanes.values()
         ]
-        return json_reply(document(fleets, self._version, keys=self._worker.keys_required))
+        worker = self._worker
+        return msgspec.json.encode(
+            document(fleets, self._version, keys=worker.keys_required, max_rows=worker.limits.rows)
+        )
 
     async def _docs(self, exchange: Exchange) -> Reply:
-        from jomon.serving.page import page
-
         return page()
 
     # The Open Inference Protocol.

@@ -8,46 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 import traceback
 from collections.abc import Mapping
+from time import perf_counter_ns
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from jomon.core.errors import JomonError
+from jomon.serving.batcher import LARGE
 from jomon.serving.bodies import Bodies
+from jomon.serving.decoding import raw_row
 from jomon.serving.errors import RequestError
 from jomon.serving.explaining import explained
+from jomon.serving.handlers import Handlers
 from jomon.serving.image import RequestIds
 from jomon.serving.lane import Lane
 from jomon.serving.reply import JSON, Reply, json_reply
 from jomon.serving.routes import Route, match
-from jomon.serving.handlers import Handlers
 from jomon.serving.worker import Worker
 
 _encode = msgspec.json.Encoder().encode
-Headers = list[tuple[str, str]]
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """One request on its way: what handlers need to know, and what the access log tells of it."""
 
-    __slots__ = (
-        "body", "caller_id", "fleet", "image", "key_id", "method", "params", "path", "proto", "received_us",
-        "request_id", "route", "rows", "scope", "started",
-    )  # fmt: skip
-
-    def __init__(self, scope: Any, proto: Any, request_id: str, received_us: int) -> None:
-        self.scope, self.proto, self.request_id, self.received_us = scope, proto, request_id, received_us
-        self.started = time.perf_counter()
-        self.method, self.path, self.route = scope.method, scope.path, ""
-        self.params: Mapping[str, str] = {}
-        self.rows = 0
-        self.caller_id: str | None = None
-        self.key_id: str | None = None
-        self.fleet = self.image = ""
-        self.body = b""
+    scope: Any
+    method: str
+    path: str
+    request_id: str
+    received_us: int
+    started: int
+    """Of the clock that only runs forward, nanoseconds."""
+    route: str = ""
+    params: Mapping[str, str] = NO_PARAMS
+    rows: int = 0
+    caller_id: str | None = None
+    key_id: str | None = None
+    fleet: str = ""
+    image: str = ""
+    body: bytes = b""
 
 
 class App:
@@ -76,16 +79,19 @@ class App:
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer one request."""
-        exchange = Exchange(scope, proto, self._ids.new(), self.worker.now_us())
-        self.worker.in_flight += 1
+        worker = self.worker
+        exchange = Exchange(
+            scope, scope.method, scope.path, self._ids.new(), worker.now_us(), perf_counter_ns()
+        )
+        worker.in_flight += 1
         try:
             hot = self._predict.get(exchange.path) if exchange.method == "POST" else None
             try:
                 if hot is not None:
                     exchange.route = hot[1]
-                    reply = await self._answer(exchange, hot[0])
+                    reply = await self._answer(exchange, hot[0], proto)
                 else:
-                    reply = await self._routed(exchange)
+                    reply = await self._routed(exchange, proto)
             except RequestError as error:
                 reply = self._refusal(exchange, error)
             except JomonError as error:
@@ -103,41 +109,46 @@ class App:
                     exchange,
                     RequestError(500, "This is a defect of the server: tell its operator the id.", "defect"),
                 )
-            proto.response_bytes(reply.status, reply.headers, reply.body)
-            self.worker.finished(exchange, reply.status)
+            status, headers, body = reply
+            proto.response_bytes(status, headers, body)
+            worker.finished(exchange, status)
         finally:
-            self.worker.in_flight -= 1
+            worker.in_flight -= 1
 
-    async def _answer(self, exchange: Exchange, lane: Lane) -> Reply:
+    async def _answer(self, exchange: Exchange, lane: Lane, proto: Any) -> Reply:
         """`POST /predict`."""
-        worker = self.worker
+        worker, request_id = self.worker, exchange.request_id
         if worker.authority is not None:
             exchange.key_id = worker.authority.allow(exchange.scope.headers, "predict", lane.fleet)
-        body = await self._bodies.read(exchange.scope, exchange.proto)
+        body = await self._bodies.read(exchange.scope, proto)
         image = lane.image
+        exchange.fleet, exchange.image = image.fleet, image.digest
         sent = image.decoder.decode(body)
-        exchange.rows, exchange.fleet, exchange.image, exchange.caller_id = (
-            len(sent.rows), image.fleet, image.digest, sent.id,
-        )  # fmt: skip
-        if exchange.rows > worker.limits.rows:
-            raise worker.too_many_rows(exchange.rows)
-        rows, scored = await lane.batcher.answer(
-            image, exchange.request_id, sent.id, exchange.received_us, sent.rows
-        )
-        if sent.explain or sent.id is not None:
-            document: dict[str, Any] = {
-                "request_id": exchange.request_id,
-                "id": sent.id,
-                **image.names,
-                "answers": scored.answers,
-            }
-            if sent.explain:
-                document["explanations"] = explained(image, rows)
-            return json_reply(document)
-        text = f'{{"request_id":"{exchange.request_id}",{image.reply_head}{scored.answers!r}}}'
-        return Reply(200, JSON, text.encode())
+        exchange.caller_id = sent.id
+        exchange.rows = count = len(sent.rows)
+        if count > worker.limits.rows:
+            raise worker.too_many_rows(count)
+        raw = [raw_row(row) for row in sent.rows]
+        batcher = lane.batcher
+        if count <= LARGE:
+            waiting = batcher.submit(image, request_id, sent.id, exchange.received_us, raw)
+            rows, scored = waiting.rows, await waiting.done  # type: ignore[misc]
+        else:
+            rows, scored = await batcher.answer(image, request_id, sent.id, exchange.received_us, raw)
+        if not sent.explain and sent.id is None:
+            text = f'{{"request_id":"{request_id}",{image.reply_head}{scored.answers!r}}}'
+            return Reply(200, JSON, text.encode())
+        document: dict[str, Any] = {
+            "request_id": request_id,
+            "id": sent.id,
+            **image.names,
+            "answers": scored.answers,
+        }
+        if sent.explain:
+            document["explanations"] = explained(image, rows)
+        return json_reply(document)
 
-    async def _routed(self, exchange: Exchange) -> Reply:
+    async def _routed(self, exchange: Exchange, proto: Any) -> Reply:
         """Any other route."""
         found = match(exchange.method, exchange.path)
         if isinstance(found, RequestError):
@@ -147,7 +158,7 @@ class App:
         exchange.route = route.name
         await self._allowed(exchange, route)
         if route.has_body:
-            exchange.body = await self._bodies.read(exchange.scope, exchange.proto)
+            exchange.body = await self._bodies.read(exchange.scope, proto)
         return await self._handlers.handle(exchange)
 
     async def _allowed(self, exchange: Exchange, route: Route) -> None:

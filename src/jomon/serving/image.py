@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -12,16 +13,15 @@ import msgspec
 import numpy as np
 
 from jomon.core.errors import PredictError
-from jomon.engine.rowpath import Row, RowPath
 from jomon.engine.runtime import Runtime, answers_of
 from jomon.serving.decoding import ABSENT, BodyDecoder, rows_of_columns
 from jomon.serving.errors import RequestError
 from jomon.serving.lookups import ServedLookups
 from jomon.serving.recording import Recorder
+from jomon.serving.rowpath import Row, RowPath
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True, gc=False):
     """Answers to n rows, plain: probabilities, values or expected counts, and their margins."""
 
     answers: list[float]
@@ -89,6 +89,8 @@ class ServedImage:
 
     def ready(self, raw: Sequence[Sequence[Any]], now_us: int) -> list[Row]:
         """Rows typed, completed and routed; raises `RequestError` that names the row and the column."""
+        if not raw:
+            raise RequestError(422, "There are no rows: send at least one.", "invalid")
         make, rows = self.path.row, []
         try:
             for values in raw:
@@ -110,13 +112,16 @@ class ServedImage:
     def warm(self) -> None:
         """Run the whole path once, so that no caller waits for what is made on first use."""
         width, stages = len(self.runtime.encoder.names), len(self.levels)
-        empty = np.zeros((1, stages), np.int64)
         for count in (1, 64):
             x, has = np.full((count, width), np.nan), np.ones((count, stages), np.bool_)
-            codes = np.repeat(empty, count, axis=0)
+            codes = np.zeros((count, stages), np.int64)
             for stage, known in enumerate(self.runtime.member_codes):
                 codes[:, stage] = known[0] if len(known) else 0
             self.runtime.engine.score(x, codes, has)
+        blank = [None if column.kind == "number" else "" for column in self.columns]
+        for day in range(-1, 3):  # the calendars of the days to come
+            with suppress(PredictError):
+                self.path.row([time.time_ns() // 1000 + day * 86_400_000_000, *blank[1:]])
 
 
 class RequestIds:

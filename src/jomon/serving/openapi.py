@@ -50,8 +50,8 @@ _SHARED_PARAMETERS: Mapping[str, str] = {
 }
 
 
-def openapi_document(
-    fleets: Sequence[FleetDescription], *, version: str, keys: bool, max_rows: int
+def document(
+    fleets: Sequence[FleetDescription], version: str, *, keys: bool, max_rows: int
 ) -> dict[str, Any]:
     """The document for a server of `fleets`, of jomon `version`, that takes at most `max_rows` rows at a time.
 
@@ -67,7 +67,7 @@ def openapi_document(
         for path, about in _paths(route, fleets):
             operation = _operation(route, path, about, fleets, keys)
             paths.setdefault(path, {})[route.method.lower()] = operation
-    document: dict[str, Any] = {
+    out: dict[str, Any] = {
         "openapi": OPENAPI,
         "info": {"title": "jomon", "version": version, "description": _ABOUT},
         "paths": paths,
@@ -76,11 +76,11 @@ def openapi_document(
         "x-fleets": [served(fleet) for fleet in fleets],
     }
     if keys:
-        document["components"]["securitySchemes"] = {
+        out["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "description": "A key made by jomon keys."},
             "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key."},
         }
-    return document
+    return out
 
 
 def _schemas() -> dict[str, Schema]:

@@ -9,20 +9,12 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
-CONTENT_TYPE = "text/html; charset=utf-8"
-
-
-class Page(NamedTuple):
-    """The body, and the headers that belong to it."""
-
-    body: bytes
-    headers: tuple[tuple[str, str], ...]
+from jomon.serving.reply import Reply, typed_reply
 
 
 @cache
-def docs_page() -> Page:
+def page() -> Reply:
     """The page; the same for every server, since it holds nothing of the fleets."""
     folder = files("jomon.serving") / "docs_page"
     html, style, script = (
@@ -34,12 +26,12 @@ def docs_page() -> Page:
         f"frame-ancestors 'none'; script-src {_source(script)}; style-src {_source(style)}; "
         "require-trusted-types-for 'script'"
     )
-    headers = (
+    headers = [
         ("content-security-policy", policy),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
-    )
-    return Page(body, headers)
+    ]
+    return typed_reply("text/html; charset=utf-8", body, headers)
 
 
 def _source(text: str) -> str:

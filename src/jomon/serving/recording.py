@@ -12,7 +12,7 @@ from jomon.core.columns import as_text
 from jomon.core.journal import Kind
 from jomon.core.segments import Segment
 from jomon.core.spec_serving import LogSpec
-from jomon.engine.rowpath import Row, RowPath
+from jomon.serving.rowpath import Row, RowPath
 
 _PREDICTION = bytes([Kind.PREDICTION])
 _ALL = 2.0**32

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +21,9 @@ from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from jomon.core.errors import JomonError
-from jomon.serving.app import WorkerConfig, load
+from jomon.serving.config import Command, ServerConfig, WorkerConfig
+from jomon.serving.worker import DRAINING, METRICS
 
-DRAINING = "draining"
 HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
 RESTARTS = 5
@@ -32,30 +32,13 @@ BACKOFF_SECONDS = 1.0
 KILL_SECONDS = 30
 
 
-@dataclass(frozen=True)
-class ServerConfig:
-    """Where a server listens, how many workers it has, and how it ends.
-
-    `grace`: seconds between saying that it is not ready and taking no more requests, so that a balancer can turn away;
-    `mover`: the command that moves the prediction logs, one for each store, none where another machine does that.
-    """
-
-    host: str
-    port: int
-    workers: int
-    worker: WorkerConfig
-    grace: float = 0.5
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    movers: tuple[tuple[str, ...], ...] = ()
-    told: Callable[[str], None] = field(default=lambda line: None)
-
-
 def serve(config: ServerConfig) -> None:
     """Answer until SIGTERM or SIGINT; raises `JomonError` where the workers cannot start or keep dying."""
     run = config.worker.run
     run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (run / "metrics").mkdir(exist_ok=True)
+    (run / METRICS).mkdir(exist_ok=True)
+    # Workers begin as fresh processes: a copy of this one would hold its threads' locks.
+    multiprocessing.set_start_method("spawn", force=True)
     movers = [_Kept(command, config.told) for command in config.movers]
     try:
         for mover in movers:
@@ -91,6 +74,8 @@ def _serve_workers(config: ServerConfig, run: Path) -> None:
 
 def load_or_say(config: WorkerConfig) -> Any:
     """The application of a worker; what the user can mend goes to a file that the supervisor reads."""
+    from jomon.serving.app import load
+
     try:
         app = load(config)
     except JomonError as error:
@@ -99,7 +84,7 @@ def load_or_say(config: WorkerConfig) -> Any:
     return app
 
 
-class _Server(Granian):  # type: ignore[misc]
+class _Server(Granian):  # type: ignore[misc, valid-type]
     """Granian, with a moment between being not ready and taking no more requests."""
 
     def __init__(self, config: ServerConfig, run: Path) -> None:
@@ -140,8 +125,8 @@ class _Kept:
     It holds one end of a pipe; when that closes, whatever the reason, it knows that nobody waits for it.
     """
 
-    def __init__(self, command: Sequence[str], told: Callable[[str], None]) -> None:
-        self._command, self._told = list(command), told
+    def __init__(self, command: Command, told: Callable[[str], None]) -> None:
+        self._command, self._told = command, told
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name="mover", daemon=True)
@@ -154,7 +139,8 @@ class _Kept:
 
     def _launch(self) -> None:
         self._process = subprocess.Popen(
-            [*self._command, "--lifeline", str(self._lifeline)],
+            [*self._command.words, "--lifeline", str(self._lifeline)],
+            env={**os.environ, **self._command.environment},
             pass_fds=(self._lifeline,),
             stdin=subprocess.DEVNULL,
         )

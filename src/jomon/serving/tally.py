@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jomon.engine.rowpath import Row
+from jomon.serving.rowpath import Row
 
 if TYPE_CHECKING:
     from jomon.serving.image import ServedImage

@@ -15,12 +15,13 @@ from jomon.serving.access_log import AccessLog
 from jomon.serving.auth import Authority
 from jomon.serving.batcher import Batcher
 from jomon.serving.clock import Clock
+from jomon.serving.config import Limits
 from jomon.serving.errors import RequestError
 from jomon.serving.following import Follower, ImageSource
 from jomon.serving.image import ServedImage
 from jomon.serving.journal import Journal
 from jomon.serving.lane import Lane
-from jomon.serving.metrics import Metrics
+from jomon.serving.metrics import Key, Metrics
 from jomon.serving.routes import METHODS, method_label
 from jomon.serving.tally import Tally
 
@@ -28,17 +29,10 @@ if TYPE_CHECKING:
     from jomon.serving.http import Exchange
 
 TICK_SECONDS = 0.25
+DRAINING = "draining"
+METRICS = "metrics"
+"""Names in the folder of a running server: the sign that it is going away, and what its workers counted."""
 FOLLOW_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a server takes: bytes and rows of a request, rows that wait in one worker, seconds for a body to arrive."""
-
-    body_bytes: int = 16 * 2**20
-    rows: int = 10_000
-    queue_rows: int = 20_000
-    seconds: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,28 +58,29 @@ class Worker:
         limits: Limits,
         clock: Clock,
         authority: Authority | None,
-        metrics: Metrics,
         access_log: AccessLog | None,
         run: Path,
         *,
         batch_wait: float = 0.0,
     ) -> None:
-        self.limits, self.authority, self.metrics, self.access_log = limits, authority, metrics, access_log
+        self.limits, self.authority, self.access_log = limits, authority, access_log
         self.now_us: Callable[[], int] = clock.now_us
         self.run = run
         self.in_flight = 0
         self.lanes: dict[str, Lane] = {}
         self._fleets, self._batch_wait = fleets, batch_wait
+        self._journals = [Journal.open(setup.journal, sync=setup.sync) for setup in fleets]
+        # A worker that takes a dead one's slot goes on from its counts.
+        self.metrics = Metrics(run / METRICS, f"worker-{self._journals[0].slot}")
         self._followers: list[tuple[Lane, Follower]] = []
         self._parent = os.getppid()
         self._tasks: list[asyncio.Task[None]] = []
-        self._keys: dict[tuple[str, str, int], tuple[str, tuple[str, ...]]] = {}
+        self._keys: dict[tuple[str, str, int], tuple[Key, Key]] = {}
         self._draining = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the journals and begin what runs beside the requests."""
-        for setup in self._fleets:
-            journal = Journal.open(setup.journal, sync=setup.sync)
+        """Begin what runs beside the requests."""
+        for setup, journal in zip(self._fleets, self._journals, strict=True):
             fleet = setup.images[0].fleet
             batcher = Batcher(
                 journal,
@@ -152,18 +147,22 @@ class Worker:
 
     def finished(self, exchange: Exchange, status: int) -> None:
         """Count and log a request that was answered or refused."""
-        seconds = time.perf_counter() - exchange.started
+        seconds = (time.perf_counter_ns() - exchange.started) / 1e9
         what = (exchange.route, exchange.method, status)
-        key = self._keys.get(what)
-        if key is None:
-            labels = (exchange.route, method_label(exchange.method), str(status))
-            key = ("jomon_requests_total", labels)
-            if exchange.method in METHODS:
-                self._keys[what] = key
-        self.metrics.counts[key] += 1
-        self.metrics.observe(("jomon_request_seconds", (exchange.route,)), seconds)
+        keys = self._keys.get(what)
+        if keys is None:
+            keys = self._keys_of(exchange, status)
+        self.metrics.counts[keys[0]] += 1
+        self.metrics.observe(keys[1], seconds)
         if self.access_log is not None:
             self.access_log.append(exchange, status, seconds)
+
+    def _keys_of(self, exchange: Exchange, status: int) -> tuple[Key, Key]:
+        labels = (exchange.route, method_label(exchange.method), str(status))
+        keys = ("jomon_requests_total", labels), ("jomon_request_seconds", (exchange.route,))
+        if exchange.method in METHODS:
+            self._keys[exchange.route, exchange.method, status] = keys
+        return keys
 
     def refused(self, exchange: Exchange, error: RequestError) -> None:
         """Count a request that was refused."""
@@ -175,7 +174,7 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.flush()
-            self._draining = self._draining or (self.run / "draining").exists()
+            self._draining = self._draining or (self.run / DRAINING).exists()
             if os.getppid() != self._parent:
                 os.kill(os.getpid(), signal.SIGTERM)  # the supervisor died: nobody would end or restart us
                 return

@@ -13,12 +13,13 @@ from functools import cached_property, partial
 from math import inf, isfinite, isinf, nan
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from jomon.core.calendar import calendar_columns
 from jomon.core.columns import as_text
 from jomon.core.errors import PredictError
-from jomon.core.moments import Moments, TimeReader
+from jomon.core.moments import Hour, Moments, TimeReader
 from jomon.core.routing import NOT_VALID, Reason, Route, RouteStep, Why, finest_alone
 from jomon.core.row_columns import RowColumns
 from jomon.core.segments import Segment
@@ -27,8 +28,8 @@ from jomon.core.table import Floats, Ints
 from jomon.core.validity import instant
 from jomon.engine.runtime import Flags, Runtime
 
-ROUTES_KEPT = 100_000
-"""Contexts whose routes are remembered; then all are forgotten."""
+PLACES_KEPT = 100_000
+"""Contexts whose places are remembered; then all are forgotten."""
 _TRUTH = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
 Key = tuple[str | None, ...]
@@ -56,7 +57,7 @@ class Variant:
 class _Route:
     """The segments of one context, and the periods in which their members are valid."""
 
-    __slots__ = ("codes", "has", "periods", "segments", "values", "variants")
+    __slots__ = ("always", "codes", "has", "periods", "segments", "values", "variants")
 
     def __init__(
         self,
@@ -68,17 +69,38 @@ class _Route:
         self.codes = [0 if segment is None else segment.code for segment in segments]
         self.has = tuple(segment is not None for segment in segments)
         self.periods = periods
+        self.always: Variant | None = None
+        """The one variant of a route whose members are always valid."""
         self.variants: dict[tuple[bool, ...], Variant] = {}
 
 
-class Row(NamedTuple):
-    """A row made ready: its instant, features, route, values as recorded, and the lookups that had nothing."""
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """What the categories and axes of a row decide: the codes of its categorical features, and its route."""
+
+    codes: tuple[float, ...]
+    texts: tuple[str | None, ...]
+    """Categorical features as text."""
+    route: _Route
+
+
+class Row(msgspec.Struct, gc=False):
+    """A row made ready: its instant, numeric features, place, hour, variant, and the rest that is recorded.
+
+    `missed` are the lookups that had nothing for it.
+    """
 
     time_us: int
-    x: tuple[float, ...]
+    numeric: list[float | None]
+    place: Place
+    hour: Hour
     variant: Variant
-    values: tuple[float | str | None, ...]
+    rest: list[str | float | None]
     missed: tuple[str, ...]
+
+    @property
+    def values(self) -> tuple[float | str | None, ...]:
+        """What is recorded of the row, in the order of `RowPath.recorded`."""
+        return (*self.numeric, *self.place.texts, *self.hour.calendar, *self.hour.axes, *self.rest)
 
 
 class Rows(NamedTuple):
@@ -94,7 +116,7 @@ class _Lookup:
     name: str
     features: tuple[int, ...]
     on: tuple[int, ...]
-    time_part: bool
+    span: slice | None
     refuse: bool
 
 
@@ -119,9 +141,15 @@ class RowPath:
         self._numeric = slice(1, 1 + len(features.numeric))
         self._categorical = slice(self._numeric.stop, self._numeric.stop + len(features.categorical))
         self._texts = [at for at, column in enumerate(self.columns) if column.kind == "text"]
-        self._axes = tuple(place[name] for name in plain)
-        self._axis_order = (*plain, *self._timed)
-        self._text_axes = all(at in self._texts for at in self._axes)
+        text_axes = [
+            name for name in plain if place[name] in self._texts and name not in features.categorical
+        ]
+        # `RowColumns` puts categorical features first among texts, and the other plain axes right behind them.
+        self._where = slice(self._categorical.start, self._categorical.stop + len(text_axes))
+        assert names[self._categorical.stop : self._where.stop] == tuple(text_axes)
+        numeric_axes = [name for name in plain if place[name] not in self._texts]
+        self._numeric_axes = tuple(place[name] for name in numeric_axes)
+        self._key_names = (*features.categorical, *text_axes, *numeric_axes, *self._timed)
         encoder = runtime.encoder
         self._codes = [
             {value: float(code) for code, value in enumerate(encoder.vocabularies[name])}
@@ -138,13 +166,13 @@ class RowPath:
                 name,
                 tuple(place[f] for f in lookup.features),
                 tuple(place[c] for c in lookup.key(spec.data.time).columns),
-                lookup.key(spec.data.time).time_part is not None,
+                _span([place[f] for f in lookup.features]),
                 lookup.missing == "quarantine",
             )
             for name, lookup in spec.lookups.items()
         ]
-        self._routes: dict[tuple[str | None, ...], _Route] = {}
-        self._recorded_plain = [place[name] for name in self.columns.recorded_plain]
+        self._places: dict[tuple[str | None, ...], Place] = {}
+        self._rest = [place[name] for name in self.columns.recorded_plain]
         self.replaces = spec.relation == "replace"
         members = runtime.slow_codes if self.replaces else runtime.member_codes
         self._members = [frozenset(codes.tolist()) for codes in members]
@@ -170,7 +198,7 @@ class RowPath:
         """
         values = list(raw)
         time_us = self._reader.read(values[0])
-        calendar, axes = self._moments.at(time_us)
+        hour = self._moments.at(time_us)
         missed = self._join(values, time_us) if self._lookups else ()
         for at in self._texts:
             value = values[at]
@@ -178,31 +206,29 @@ class RowPath:
                 values[at] = None if value is self._absent else as_text(value)
         for at, normal in self._typed:
             values[at] = normal(values[at])
-        numeric, categorical = values[self._numeric], values[self._categorical]
-        x = [nan if value is None else value for value in numeric]
-        for codes, value in zip(self._codes, categorical, strict=True):
-            x.append(codes.get(value, nan))
-        if self._strict:
-            self._refuse_unseen(categorical)
-        x += calendar
-        if self._order is not None:
-            x = [x[at] for at in self._order]
-        where = [values[at] for at in self._axes]
-        if not self._text_axes:
-            where = [value if value is None or value.__class__ is str else as_text(value) for value in where]
-        variant = self._route((*where, *axes), time_us)
-        recorded = (*numeric, *categorical, *calendar, *axes, *[values[at] for at in self._recorded_plain])
-        return Row(time_us, tuple(x), variant, recorded, missed)
+        where = values[self._where]
+        if self._numeric_axes:
+            where += [None if values[at] is None else as_text(values[at]) for at in self._numeric_axes]
+        key = (*where, *hour.axes)
+        place = self._places.get(key)
+        if place is None:
+            place = self._new_place(key)
+        route = place.route
+        variant = route.always
+        if variant is None:
+            variant = self._variant_at(route, time_us)
+        if variant.tally[0] < 0:
+            raise PredictError("no member of this fleet answers for it; declare a stage with level [].")
+        rest = [values[at] for at in self._rest]
+        return Row(time_us, values[self._numeric], place, hour, variant, rest, missed)
 
     def _join(self, values: list[Any], time_us: int) -> tuple[str, ...]:
         """Fill in what lookups bring where the caller did not send it; which of them had nothing."""
         missed: tuple[str, ...] = ()
         absent = self._absent
         for lookup in self._lookups:
-            for at in lookup.features:
-                if values[at] is absent:
-                    break
-            else:
+            lacking = values[lookup.span].count(absent) if lookup.span is not None else -1
+            if lacking == 0 or (lacking < 0 and not any(values[at] is absent for at in lookup.features)):
                 continue
             found = self._find[lookup.name](self._key(lookup, values), time_us)
             if found is None:
@@ -212,13 +238,13 @@ class RowPath:
                         f"the lookup {lookup.name} has nothing for it, and the project file demands a value: "
                         "ingest newer data, or send the columns."
                     )
-                for at in lookup.features:
-                    if values[at] is absent:
-                        values[at] = None
-            else:
-                for at, value in zip(lookup.features, found, strict=True):
-                    if values[at] is absent:
-                        values[at] = value
+                found = (None,) * len(lookup.features)
+            if lookup.span is not None and lacking == len(lookup.features):
+                values[lookup.span] = found
+                continue
+            for at, value in zip(lookup.features, found, strict=True):
+                if values[at] is absent:
+                    values[at] = value
         return missed
 
     def _key(self, lookup: _Lookup, values: list[Any]) -> Key:
@@ -233,35 +259,14 @@ class RowPath:
             key.append(value if value is None or value.__class__ is str else as_text(value))
         return tuple(key)
 
-    def _refuse_unseen(self, categorical: Sequence[str | None]) -> None:
-        names = self.spec.data.features.categorical
-        for name, codes, value in zip(names, self._codes, categorical, strict=True):
-            if value is not None and value not in codes:
-                near = nearest(value, tuple(codes))
-                raise PredictError(
-                    f"column {name!r} holds {value!r}, which training never saw: send a known one"
-                    f"{f' such as {near!r}' if near else ''}, or declare 'unseen: missing' in data.features."
-                )
-
-    def _route(self, key: tuple[str | None, ...], time_us: int) -> Variant:
-        route = self._routes.get(key)
-        if route is None:
-            route = self._new_route(key)
-        has = route.has
-        if route.periods is not None:
-            has = tuple(
-                here and all(any(a <= time_us < b for a, b in group) for group in groups)
-                for here, groups in zip(has, route.periods, strict=True)
-            )
-        variant = route.variants.get(has)
-        if variant is None:
-            variant = route.variants[has] = self._variant(route, has)
-        if variant.tally[0] < 0:
-            raise PredictError("no member of this fleet answers for it; declare a stage with level [].")
-        return variant
-
-    def _new_route(self, key: tuple[str | None, ...]) -> _Route:
-        values = dict(zip(self._axis_order, key, strict=True))
+    def _new_place(self, key: tuple[str | None, ...]) -> Place:
+        """The place of a context met for the first time."""
+        features = self.spec.data.features.categorical
+        categorical = key[: len(features)]
+        if self._strict:
+            self._refuse_unseen(categorical)
+        codes = tuple(codes.get(value, nan) for codes, value in zip(self._codes, categorical, strict=True))  # type: ignore[arg-type]
+        values = dict(zip(self._key_names, key, strict=True))
         segments: list[Segment | None] = []
         for stage in self.spec.stages:
             items = tuple((axis, values[axis]) for axis in stage.level)
@@ -272,10 +277,35 @@ class RowPath:
                 self._periods(stage, segment)
                 for stage, segment in zip(self.spec.stages, segments, strict=True)
             )
-        if len(self._routes) >= ROUTES_KEPT:
-            self._routes.clear()
-        route = self._routes[key] = _Route(values, segments, periods)
-        return route
+        route = _Route(values, segments, periods)
+        if periods is None:
+            route.always = self._variant(route, route.has)
+        if len(self._places) >= PLACES_KEPT:
+            self._places.clear()
+        place = self._places[key] = Place(codes, categorical, route)
+        return place
+
+    def _refuse_unseen(self, categorical: Sequence[str | None]) -> None:
+        names = self.spec.data.features.categorical
+        for name, codes, value in zip(names, self._codes, categorical, strict=True):
+            if value is not None and value not in codes:
+                near = nearest(value, tuple(codes))
+                raise PredictError(
+                    f"column {name!r} holds {value!r}, which training never saw: send a known one"
+                    f"{f' such as {near!r}' if near else ''}, or declare 'unseen: missing' in data.features."
+                )
+
+    def _variant_at(self, route: _Route, time_us: int) -> Variant:
+        """The variant of a route some of whose members come and go."""
+        assert route.periods is not None
+        has = tuple(
+            here and all(any(a <= time_us < b for a, b in group) for group in groups)
+            for here, groups in zip(route.has, route.periods, strict=True)
+        )
+        variant = route.variants.get(has)
+        if variant is None:
+            variant = route.variants[has] = self._variant(route, has)
+        return variant
 
     def _periods(self, stage: Any, segment: Segment | None) -> Periods:
         """The periods of the stage that match a segment, grouped as `validity.active` does."""
@@ -330,18 +360,32 @@ class RowPath:
     def stack(self, rows: Sequence[Row]) -> Rows:
         """Rows (n) as arrays; raises `PredictError` with the row's number where a number is infinite."""
         n = len(rows)
-        flat: list[float] = []
+        flat: list[float | None] = []
         for row in rows:
-            flat += row.x
-        x = np.array(flat, np.float64).reshape(n, -1)
+            flat += row.numeric
+            flat += row.place.codes
+            flat += row.hour.calendar
+        x = np.array(flat, np.float64).reshape(n, -1)  # None becomes NaN
+        if self._order is not None:
+            x = np.ascontiguousarray(x[:, self._order])
         if np.isinf(x).any():
             at = int(np.argmax(np.isinf(x).any(axis=1)))
-            name = next(n for n, v in zip(self.runtime.encoder.names, rows[at].x, strict=True) if isinf(v))
+            name = next(n for n, v in zip(self.runtime.encoder.names, x[at], strict=True) if isinf(v))
             raise PredictError(f"Row {at}: column {name!r} is infinite: send a finite number or null.")
         stages = len(self.spec.stages)
         codes = np.frombuffer(bytearray().join([row.variant.codes for row in rows]), np.int64)
         has = np.frombuffer(bytearray().join([row.variant.has for row in rows]), np.bool_)
         return Rows(x, codes.reshape(n, stages), has.reshape(n, stages))
+
+
+def _span(positions: Sequence[int]) -> slice | None:
+    """The slice that positions make up where they follow one another."""
+    first = positions[0]
+    return (
+        slice(first, first + len(positions))
+        if list(positions) == list(range(first, first + len(positions)))
+        else None
+    )
 
 
 def _typed_texts(columns: RowColumns, contract: Mapping[str, Any]) -> list[tuple[int, Callable[[Any], Any]]]:
