@@ -39,7 +39,9 @@ def test_every_module_of_a_light_room_loads_no_heavy_library(room: str) -> None:
     assert loaded(code) == []
 
 
-@pytest.mark.parametrize("module", ["jomon", "jomon.core.spec_yaml", "jomon.project", "jomon.cli.main"])
+@pytest.mark.parametrize(
+    "module", ["jomon", "jomon.core.spec_yaml", "jomon.project", "jomon.cli.main", "jomon.client"]
+)
 def test_the_front_doors_load_no_heavy_library(module: str) -> None:
     assert loaded(f"import {module}") == []
 

@@ -14,11 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jomon.client import Client
     from jomon.project import Fleet, Project, load_fleet, open_project
     from jomon.sklearn import FleetClassifier, FleetRegressor
 
 __version__ = "0.1.0"
 __all__ = [
+    "Client",
     "Fleet",
     "FleetClassifier",
     "FleetRegressor",
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from jomon import project
 
         return getattr(project, name)
+    if name == "Client":
+        from jomon import client
+
+        return client.Client
     if name in ("FleetClassifier", "FleetRegressor"):
         from jomon import sklearn
 
