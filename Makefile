@@ -73,7 +73,7 @@ lock: $(TOOLS)/uv.stamp
 	@echo "==> requirements.lock"
 	@$(COMPILE) $(UPGRADE) --all-extras --group dev --group wheel -o requirements.lock
 	@echo "==> requirements-demo.lock"
-	@$(COMPILE) --constraints requirements.lock --extra flights --extra report --group wheel -o requirements-demo.lock
+	@$(COMPILE) --constraints requirements.lock --extra flights --extra report --extra serve --group wheel -o requirements-demo.lock
 
 $(TOOLS)/uv.stamp:
 	@echo "==> uv"

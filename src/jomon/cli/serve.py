@@ -123,7 +123,7 @@ def serve(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise JomonError(f"Serving needs the package {missing[0]}: pip install 'jomon[serve]'.")
-    from jomon.project.serving import Wishes, configured
+    from jomon.project.serve_setup import Wishes, configured
     from jomon.serving.config import Limits
     from jomon.serving.server import serve as run
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jomon.core.errors import JomonError, SpecError, UnknownNameError
+from jomon.core.errors import SpecError, UnknownNameError
 from jomon.oci.digest import Digest
 from jomon.project.fleet import Fleet
-from jomon.project.home import FOLDER, STORE_VARIABLE, Home, find_home, home_of
+from jomon.project.home import FOLDER, Home, find_home, home_of
 from jomon.serving.auth import Authority
-from jomon.serving.binding import decide
-from jomon.serving.config import Command, Limits, ServedName, ServerConfig, WorkerConfig
+from jomon.serving.config import ServedName
 from jomon.serving.following import ImageSource
 from jomon.serving.image import ServedImage
 from jomon.serving.lookups import ServedLookups
-from jomon.serving.probe import measured
 from jomon.serving.recording import keyed_hash
 from jomon.serving.tally import Tally
 from jomon.serving.worker import FleetSetup
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HASH_KEY = "hash.key"
-RUN = "run"
 _KEY_BYTES = 32
 
 
@@ -67,7 +61,8 @@ def _fleet_in(folder: Path) -> str:
     return open_project(folder).latest
 
 
-def _fleet_of(reference: str) -> str:
+def fleet_of(reference: str) -> str:
+    """The name of the fleet in a reference."""
     return reference.partition("@")[0].partition(":")[0]
 
 
@@ -132,7 +127,7 @@ def setups(names: Sequence[ServedName]) -> tuple[FleetSetup, ...]:
     """
     by_fleet: dict[str, list[ServedName]] = {}
     for name in names:
-        by_fleet.setdefault(_fleet_of(name.reference), []).append(name)
+        by_fleet.setdefault(fleet_of(name.reference), []).append(name)
     out = []
     for fleet, mine in by_fleet.items():
         if len({name.home for name in mine}) > 1:
@@ -143,121 +138,6 @@ def setups(names: Sequence[ServedName]) -> tuple[FleetSetup, ...]:
         sync = min(image.runtime.spec.serving.log.sync.total_seconds() for image in images)
         out.append(FleetSetup(images, source, home.root / "log" / images[0].fleet, tally, sync))
     return tuple(out)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller of `jomon serve` wants; see its options."""
-
-    fleets: tuple[str, ...]
-    host: str
-    port: int
-    workers: int
-    limits: Limits
-    memory: int | None = None
-    require_keys: bool = False
-    key_file: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    proxy: bool = False
-    insecure: bool = False
-    mover: bool = True
-    access_log: str | None = None
-    batch_wait: float = 0.0
-    grace: float = 0.5
-    clock: Path | None = None
-
-
-def configured(wishes: Wishes, told: Callable[[str], None]) -> tuple[ServerConfig, list[str]]:
-    """How a server is to run, and what to tell of it, line by line.
-
-    Raises `JomonError` where an image is damaged, does not fit into the memory, or the place to listen at is not safe.
-    """
-    names = served_names(wishes.fleets)
-    root = names[0].home
-    if wishes.key_file is not None:
-        first_key(wishes.key_file, datetime.now(UTC))
-    has_keys = wishes.key_file is not None or bool(KeyFile(root).entries())
-    binding = decide(
-        wishes.host,
-        has_keys=has_keys,
-        tls=wishes.tls_cert is not None,
-        proxy=wishes.proxy,
-        insecure=wishes.insecure,
-        require_keys=wishes.require_keys,
-    )
-    for warning in binding.warnings:
-        told(warning)
-    about = [_checked(name) for name in names]
-    if wishes.memory is not None:
-        about.append(_admitted(names, wishes.workers, wishes.memory))
-    run = root / RUN
-    _clear_dead(run)
-    worker = WorkerConfig(
-        names,
-        wishes.limits,
-        run / f"serve-{os.getpid()}",
-        keys=root,
-        keys_required=binding.keys_required,
-        key_file=wishes.key_file,
-        access_log=wishes.access_log,
-        clock=None if wishes.clock is None else str(wishes.clock),
-        batch_wait=wishes.batch_wait,
-    )
-    scheme = "http" if wishes.tls_cert is None else "https"
-    shown = f"[{wishes.host}]" if ":" in wishes.host else wishes.host
-    about.append(f"{scheme}://{shown}:{wishes.port}  (try it: /docs)")
-    movers = tuple(_mover(home, names) for home in dict.fromkeys(name.home for name in names))
-    return ServerConfig(
-        host=wishes.host,
-        port=wishes.port,
-        workers=wishes.workers,
-        worker=worker,
-        grace=wishes.grace,
-        tls_cert=wishes.tls_cert,
-        tls_key=wishes.tls_key,
-        movers=movers if wishes.mover else (),
-        told=told,
-    ), about
-
-
-def _mover(home: Path, names: Sequence[ServedName]) -> Command:
-    """The command of the mover of one store."""
-    fleets = dict.fromkeys(_fleet_of(name.reference) for name in names if name.home == home)
-    return Command((sys.executable, "-m", "jomon.cli.main", "mover", *fleets), {STORE_VARIABLE: str(home)})
-
-
-def _checked(name: ServedName) -> str:
-    """A line about an image whose every layer matches its digest; raises `CorruptError` otherwise."""
-    store = Home(name.home).images
-    digest = store.resolve(name.reference)
-    manifest = store.manifest(digest)
-    for blob in (manifest.config, *manifest.layers):
-        store.open_blob(blob)
-    members = "unknown" if manifest.members is None else f"{manifest.members:,}"
-    return f"{name.reference}  sha256:{digest.short}  {members} members"
-
-
-def _admitted(names: Sequence[ServedName], workers: int, limit: int) -> str:
-    need = measured(names)
-    total = need.total(workers)
-    told = (
-        f"{total / 1e6:,.0f} MB ({workers} x {need.worker / 1e6:,.0f} MB and packs of {need.packs / 1e6:,.1f} MB "
-        f"for {need.members:,} members), measured"
-    )
-    if total > limit:
-        raise JomonError(
-            f"These fleets need {told}, more than --memory {limit / 1e6:,.0f} MB: give more, or serve fewer."
-        )
-    return f"needs {told}, of {limit / 1e6:,.0f} MB"
-
-
-def _clear_dead(run: Path) -> None:
-    """Remove what servers left that did not end in order."""
-    for folder in run.glob("serve-*"):
-        number = folder.name.removeprefix("serve-")
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def authority(root: Path, key_file: Path | None) -> Authority:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jomon.core.errors import JomonError
+from jomon.project.serving import setups
 from jomon.serving.config import ServedName
 
 
@@ -33,7 +34,7 @@ def measured(names: Sequence[ServedName]) -> Footprint:
     """
     given = json.dumps([[str(name.home), name.reference] for name in names])
     done = subprocess.run(
-        [sys.executable, "-m", "jomon.serving.probe", given], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "jomon.project.footprint", given], capture_output=True, text=True, check=False
     )
     try:
         told = json.loads(done.stdout.splitlines()[-1])
@@ -47,8 +48,6 @@ def measured(names: Sequence[ServedName]) -> Footprint:
 
 
 def _probe(given: str) -> dict[str, object]:
-    from jomon.project.serving import setups
-
     names = [ServedName(Path(home), reference) for home, reference in json.loads(given)]
     try:
         loaded = setups(names)
