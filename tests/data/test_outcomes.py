@@ -220,6 +220,26 @@ def test_what_was_heard_since_a_moment_is_judged_with_what_came_before(log: Log)
     assert log.matched(spec, heard_since=START + 4 * DAY).is_empty()
 
 
+def test_a_prediction_that_came_after_its_outcome_is_heard_of_when_it_comes(log: Log) -> None:
+    log.report(("a", 1.0), at=START)
+    log.predict(("a", START), received=START + 5 * DAY)
+    log.predict(("b", START), received=START + 5 * DAY)
+    assert log.matched(heard_since=START + DAY)["key"].to_list() == ["a"]
+
+
+def test_what_became_known_later_is_left_out_of_account(log: Log) -> None:
+    log.predict(("a", START), ("b", START))
+    log.report(("a", 1.0, START + DAY), ("b", 1.0, START + 3 * DAY), at=START + 5 * DAY)
+    log.report(("a", 0.0, START + 3 * DAY), at=START + 5 * DAY + 1)
+    early, late = (log.matched(known_before=START + days * DAY) for days in (2, 4))
+    assert early.select("key", "outcome").rows() == [("a", 1.0)]
+    assert sorted(late.select("key", "outcome").rows()) == [("a", 0.0), ("b", 1.0)]
+    first = late.filter(key="a").select(
+        pl.col("outcome_first_known_at", "outcome_known_at").dt.epoch("us") - START
+    )
+    assert first.rows() == [(DAY, 3 * DAY)]
+
+
 def test_a_column_that_was_not_recorded_is_named(log: Log) -> None:
     log.predict(("a", START))
     with pytest.raises(DataError, match="no column 'distanz': did you mean 'distance'"):
@@ -250,7 +270,8 @@ def told(
             out[key] = (UNDECIDED,)
             continue
         at, value, known = runs[-1] if rules.conflicting == "last" else runs[0]
-        out[key] = (NEVER,) if value is None else (USED, value, known, at, mine[0][0])
+        first = next((report for report in mine if report[1] is not None), None)
+        out[key] = (NEVER,) if value is None else (USED, value, known, at, first[0], first[2])
     return out
 
 
@@ -279,7 +300,7 @@ def test_any_reports_count_as_they_would_one_by_one(reports: Any, conflicting: A
     found = matches(places.lazy(), shuffled.lazy(), rules).collect()
     got = {}
     for row in found.iter_rows(named=True):
-        values = [row["outcome"], *(_micros(row[name]) for name in BROUGHT[1:4])]
+        values = [row["outcome"], *(_micros(row[name]) for name in BROUGHT[1:5])]
         if row[STATE] is not None:
             got[row["key"]] = (row[STATE], *values) if row[STATE] == USED else (row[STATE],)
     assert got == told(reports, rules)

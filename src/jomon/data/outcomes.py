@@ -24,9 +24,10 @@ from jomon.data.sources import near
 
 KEY, REQUEST = ("key",), ("request_id", "row")
 VALUE, KNOWN_AT = "outcome", "outcome_known_at"
-RECEIVED_AT, FIRST_AT = "outcome_received_at", "outcome_first_at"
+RECEIVED_AT = "outcome_received_at"
+FIRST_AT, FIRST_KNOWN_AT = "outcome_first_at", "outcome_first_known_at"
 STATE = "outcome_state"
-BROUGHT = (VALUE, KNOWN_AT, RECEIVED_AT, FIRST_AT, STATE)
+BROUGHT = (VALUE, KNOWN_AT, RECEIVED_AT, FIRST_AT, FIRST_KNOWN_AT, STATE)
 """The columns that a match adds to a prediction."""
 STATUSES = (NEW, REPEATED, CONFLICTING, LATE)
 USED, NEVER, UNDECIDED = "used", "never", "undecided"
@@ -35,10 +36,11 @@ Moment = int | datetime
 
 
 def settled(outcomes: pl.LazyFrame, by: Sequence[str], rules: OutcomesSpec) -> pl.LazyFrame:
-    """One row for each of `by`: the value that counts, when it became known, when it came, when the first came.
+    """One row for each of `by`: the value that counts, when it was known and came; when the first came and was known.
 
     Reports are taken in the order in which they came. One that repeats the value before it changes nothing, so that
-    known and received are those of the first report of the value that counts. `outcome_state` is `used`, `never` (the
+    known and received are those of the first report of the value that counts; the first of all is the first that has a
+    value. `outcome_state` is `used`, `never` (the
     value that counts is null) or `undecided` (values differ, and a person has to decide).
     """
     if rules.late == "refuse":
@@ -48,14 +50,18 @@ def settled(outcomes: pl.LazyFrame, by: Sequence[str], rules: OutcomesSpec) -> p
     again &= pl.col("value").eq_missing(pl.col("value").shift(1))
     counts = pl.Expr.last if rules.conflicting == "last" else pl.Expr.first
     differs = pl.col("value").n_unique() > 1 if rules.conflicting == "refuse" else pl.lit(value=False)
+    valued = pl.when(pl.col("value").is_not_null())
     found = (
         ordered.filter(~again)
+        .with_columns(
+            valued.then("received_at").alias(FIRST_AT), valued.then("known_at").alias(FIRST_KNOWN_AT)
+        )
         .group_by(by)
         .agg(
             counts(pl.col("value")).alias(VALUE),
             counts(pl.col("known_at")).alias(KNOWN_AT),
             counts(pl.col("received_at")).alias(RECEIVED_AT),
-            pl.col("received_at").first().alias(FIRST_AT),
+            pl.col(FIRST_AT, FIRST_KNOWN_AT).first(ignore_nulls=True),
             differs.alias("differs"),
         )
     )
@@ -104,7 +110,14 @@ def _one_of_two(rules: OutcomesSpec, other: Mapping[str, str]) -> list[pl.Expr]:
         both = first.is_not_null() & second.is_not_null()
         open_ = (first == UNDECIDED) | (second == UNDECIDED) | ~same
         state = pl.when(both & open_).then(pl.lit(UNDECIDED)).otherwise(state)
-    return [*chosen, pl.min_horizontal(FIRST_AT, other[FIRST_AT]).alias(FIRST_AT), state.alias(STATE)]
+    sooner = pl.col(FIRST_AT).is_not_null() & (pl.col(FIRST_AT) <= pl.col(other[FIRST_AT])).fill_null(
+        value=True
+    )
+    firsts = [
+        pl.when(sooner).then(pl.col(name)).otherwise(pl.col(other[name])).alias(name)
+        for name in (FIRST_AT, FIRST_KNOWN_AT)
+    ]
+    return [*chosen, *firsts, state.alias(STATE)]
 
 
 def matched(
@@ -115,13 +128,16 @@ def matched(
     until: Moment | None = None,
     *,
     heard_since: Moment | None = None,
+    known_before: Moment | None = None,
     columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """The predictions of a fleet that have an outcome to use, in order of time: one row each.
 
-    `since` (included) and `until` (excluded) bound the row's time; with `heard_since`, only rows of which an outcome
-    came since then. `columns` are those of the predictions to give (all), besides `outcome` (its value),
-    `outcome_known_at`, `outcome_received_at` and `outcome_first_at`. An empty frame where nothing was recorded
+    `since` (included) and `until` (excluded) bound the row's time; with `heard_since`, only rows that were recorded, or
+    of which an outcome came, since then; with `known_before`, what became known then or later is left out of account.
+    `columns` are those of the predictions to give (all), besides `outcome` (its value), `outcome_known_at`,
+    `outcome_received_at`, and when the first that has a value came and was known: `outcome_first_at`,
+    `outcome_first_known_at`. An empty frame where nothing was recorded
     yet. Raises `DataError` for a column that the predictions lack.
     """
     predictions, outcomes = predictions_table(root, fleet).scan(), outcomes_table(root, fleet).scan()
@@ -133,16 +149,21 @@ def matched(
     _require(names, have)
     time = stored_name(spec.data.time)
     order = [time, "received_at", *REQUEST]
-    rows = predictions.select(*dict.fromkeys([*names, *order, "key"]))
+    rows = predictions.select(*dict.fromkeys([*names, *order, "key", DAY]))
     if since is not None:
         rows = rows.filter(pl.col(time) >= instant(since))
     if until is not None:
         rows = rows.filter(pl.col(time) < instant(until))
+    if known_before is not None:
+        outcomes = outcomes.filter(pl.col("known_at") < instant(known_before))
     if since is not None or until is not None:
         outcomes = _of(outcomes, rows.select("key", *REQUEST).collect())
-    if heard_since is not None:
-        outcomes = _heard(outcomes, instant(heard_since))
-    found = matches(rows, outcomes, spec.serving.outcomes).filter(pl.col(STATE) == USED)
+    rules = spec.serving.outcomes
+    if heard_since is None:
+        found = matches(rows, outcomes, rules)
+    else:
+        found = _heard(rows, outcomes, rules, instant(heard_since))
+    found = found.filter(pl.col(STATE) == USED)
     wanted = [*names, *(name for name in BROUGHT if name != STATE)]
     return found.sort(order).select(wanted).collect()
 
@@ -211,12 +232,19 @@ def _of(outcomes: pl.LazyFrame, places: pl.DataFrame) -> pl.LazyFrame:
     return pl.concat([by_key, by_request])
 
 
-def _heard(outcomes: pl.LazyFrame, moment: pl.Expr) -> pl.LazyFrame:
-    """All outcomes of the rows of which one came since `moment`; earlier days are read where that can matter."""
-    recent = outcomes.filter((pl.col(DAY) >= moment.dt.date()) & (pl.col("received_at") >= moment)).collect()
-    if (recent["status"] == NEW).all():
-        return recent.lazy()
-    return _of(outcomes, recent.select("key", *REQUEST))
+def _heard(rows: pl.LazyFrame, outcomes: pl.LazyFrame, rules: OutcomesSpec, moment: pl.Expr) -> pl.LazyFrame:
+    """Rows that were recorded, or of which an outcome came, since `moment`, matched with all their outcomes."""
+    recent = (pl.col(DAY) >= moment.dt.date()) & (pl.col("received_at") >= moment)
+    heard = outcomes.filter(recent).collect()
+    # Earlier outcomes of these rows matter only where one of them is not the first of its row.
+    of_heard = (
+        heard.lazy() if (heard["status"] == NEW).all() else _of(outcomes, heard.select("key", *REQUEST))
+    )
+    recorded = rows.filter(recent)
+    of_recorded = _of(outcomes, recorded.select("key", *REQUEST).collect())
+    both = [matches(rows, of_heard, rules), matches(recorded, of_recorded, rules)]
+    found = pl.concat([one.filter(pl.col(STATE).is_not_null()) for one in both])
+    return found.unique(list(REQUEST), keep="any")
 
 
 def _require(names: Sequence[str], have: Sequence[str]) -> None:
