@@ -35,11 +35,6 @@ class Header(Struct, frozen=True, dict=True):
     key: tuple[str, ...]
     time: str
 
-    @property
-    def shared(self) -> tuple[Any, ...]:
-        """All that rows take from it: headers of different files that say the same are equal here."""
-        return (self.image, self.reference, self.role, self.columns, self.key, self.time)
-
     @cached_property
     def decoder(self) -> msgspec.msgpack.Decoder[Any]:
         """Decodes the `Prediction`s that name this header: each value has to fit its column."""

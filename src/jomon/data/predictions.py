@@ -37,11 +37,11 @@ def stored_name(name: str) -> str:
 
 
 def prediction_rows(records: Iterable[tuple[Header, Prediction]]) -> pl.DataFrame:
-    """The rows of `records`, those with equal headers together, in order; raises `DataError` where two headers give
-    one column different types."""
-    groups: dict[tuple[Any, ...], tuple[Header, list[Prediction]]] = {}
+    """The rows of `records`, those with one header together, in order; raises `DataError` where two headers give one
+    column different types."""
+    groups: dict[int, tuple[Header, list[Prediction]]] = {}
     for header, record in records:
-        groups.setdefault(header.shared, (header, []))[1].append(record)
+        groups.setdefault(id(header), (header, []))[1].append(record)
     frames = [frame for frame in (_frame(*group) for group in groups.values()) if frame.height]
     _refuse_two_types(frames)
     return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
