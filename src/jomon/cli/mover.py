@@ -48,7 +48,8 @@ def mover(
         return 0
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: lifeline is None and stop.set())  # else Ctrl-C is for who holds it
+    # Ctrl-C reaches a whole group: with a lifeline it is for the server, which ends the mover after its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if lifeline is not None else lambda *_: stop.set())
     watch(home, fleets or (), stop, lifeline=lifeline, moved=_line if as_json else _quiet, failed=told)
     return 0
 
