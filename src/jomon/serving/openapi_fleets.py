@@ -41,6 +41,7 @@ def fleet_schemas(fleet: FleetDescription, shared: Mapping[str, Schema], rows: i
     request = _replaced(shared["PredictRequest"], "rows", _list(ref(name_of(fleet, "Row")), rows))
     outcome = _replaced(shared["OutcomeItem"], "value", _VALUES[fleet.kind])
     outcome = _replaced(outcome, "key", ref(name_of(fleet, "Key")))
+    outcome = _replaced(outcome, "known_at", {"anyOf": [_time(fleet), {"type": "null"}], "default": None})
     outcome["oneOf"] = [{"required": ["key"]}, {"required": ["request_id"]}]
     report = _replaced(shared["OutcomesRequest"], "outcomes", _list(ref(name_of(fleet, "Outcome")), rows))
     return {
@@ -128,14 +129,24 @@ def infer_example(fleet: FleetDescription) -> dict[str, Any]:
     return {"summary": f"One row of {fleet.fleet}", "value": {"inputs": inputs}}
 
 
+def _time(fleet: FleetDescription) -> Schema:
+    return {
+        "type": "string",
+        "pattern": _TIME,
+        "description": f"In ISO 8601; without a zone it is in {fleet.zone}.",
+    }
+
+
 def _column(fleet: FleetDescription, column: RowColumn) -> Schema:
     example = [fleet.example[column.name]] if column.name in fleet.example else []
     if column.kind == "time":
-        text = f"When the question is asked, in ISO 8601; without a zone it is in {fleet.zone}."
-        if not column.required:
-            text += " Left out, it is now."
-        time: Schema = {"type": "string", "pattern": _TIME, "description": text, "examples": example}
-        return time if column.required else {"anyOf": [time, {"type": "null"}], "description": text}
+        time = _time(fleet)
+        time["description"] = f"When the question is asked. {time['description']}"
+        time["examples"] = example
+        if column.required:
+            return time
+        text = f"{time['description']} Left out, it is now."
+        return {"anyOf": [time, {"type": "null"}], "description": text}
     texts = ["A number." if column.kind == "number" else "A category or name."]
     if column.lookup is not None:
         texts.append(f"Left out, the lookup {column.lookup} brings it.")
@@ -157,10 +168,19 @@ def _key(fleet: FleetDescription) -> Schema:
         "title": f"The key of a row of {fleet.fleet}",
         "description": "Every column of the key, as it was sent for the answer.",
         "type": "object",
-        "properties": {name: _column(fleet, columns[name]) if name in columns else {} for name in fleet.key},
+        "properties": {name: _key_column(fleet, columns[name]) for name in fleet.key},
         "required": list(fleet.key),
         "additionalProperties": False,
     }
+
+
+def _key_column(fleet: FleetDescription, column: RowColumn) -> Schema:
+    """A key has to be whole: no value of it is null."""
+    if column.kind == "time":
+        whole = {"type": "integer", "description": "Microseconds since 1970-01-01 UTC."}
+        return {"anyOf": [_time(fleet), whole]}
+    examples = [fleet.example[column.name]] if column.name in fleet.example else []
+    return {"type": ["string", "number", "boolean"], "examples": examples}
 
 
 def _response(fleet: FleetDescription, shared: Schema) -> Schema:
@@ -174,7 +194,7 @@ def _response(fleet: FleetDescription, shared: Schema) -> Schema:
 
 
 def _list(items: Schema, limit: int) -> Schema:
-    return {"type": "array", "items": items, "maxItems": limit}
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": limit}
 
 
 def _replaced(schema: Schema, name: str, by: Mapping[str, Any]) -> Schema:
