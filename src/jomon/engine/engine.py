@@ -75,7 +75,8 @@ class Engine:
         if self.features is not None and X.shape[1] != len(self.features):
             raise ValueError(f"rows have {X.shape[1]} columns, members {len(self.features)}")
         given = _margins(self._tables, X, codes, has) if self._tables.opaque else _NO_FLOATS
-        margin, answered = np.zeros(n), np.full(n, -1, np.int8)
+        margin, answered = np.zeros(n), np.empty(n, np.int8)
+        answered.fill(-1)
         slow, fast = (np.zeros(codes.shape), np.zeros(codes.shape)) if explain else (_NO_FLOATS, _NO_FLOATS)
         work = np.empty(workspace_slots(n, X.shape[1], self._tables.largest), np.int64)
         self._score(self._tables.table, X, codes, has, given, margin, answered, slow, fast, work)

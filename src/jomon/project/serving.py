@@ -143,4 +143,6 @@ def setups(names: Sequence[ServedName]) -> tuple[FleetSetup, ...]:
 def authority(root: Path, key_file: Path | None) -> Authority:
     """Who may do what, by the keys of the home at `root`, and the first key of a secret file, held in memory alone."""
     extra = () if key_file is None else (first_key(key_file, datetime.now(UTC)),)
-    return Authority(KeyFile(root), required=True, extra=extra)
+    found = Authority(KeyFile(root), required=True, extra=extra)
+    found.check()
+    return found

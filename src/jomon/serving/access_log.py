@@ -10,6 +10,7 @@ import atexit
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -143,10 +144,29 @@ class AccessLog:
 
     def _write(self, entries: list[Entry]) -> int:
         """How many lines were lost."""
-        return self._target.write([_encode(_line(entry)) + b"\n" for entry in entries])
+        return self._target.write([_plain(entry) or _encode(_line(entry)) + b"\n" for entry in entries])
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _plain(entry: Entry) -> bytes | None:
+    """The line of an ordinary request, which is most of them, without what a general encoder costs; else None."""
+    us, request_id, caller_id, method, route, status, rows, seconds, fleet, image, key, remote = entry
+    if caller_id is not None or key is not None or remote is not None or method != "POST" or not image:
+        return None
+    second, rest = divmod(us, 1_000_000)
+    # Ids, routes, names of fleets and digests hold nothing that JSON would escape.
+    return (
+        f'{{"time":"{_second(second)}.{rest:06d}Z","request_id":"{request_id}","method":"POST","route":"{route}",'
+        f'"status":{status},"ms":{round(seconds * 1000, 3)},"rows":{rows},"fleet":"{fleet}",'
+        f'"image":"{image[_SHORT]}"}}\n'
+    ).encode()
 
 
 def _line(entry: Entry) -> Line:

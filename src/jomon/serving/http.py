@@ -25,7 +25,7 @@ from jomon.serving.explaining import explained
 from jomon.serving.handlers import Handlers
 from jomon.serving.image import RequestIds
 from jomon.serving.lane import Lane
-from jomon.serving.reply import JSON, Reply, json_reply
+from jomon.serving.reply import JSON, Headers, Reply, json_reply
 from jomon.serving.routes import Route, match
 from jomon.serving.worker import Worker
 
@@ -62,7 +62,6 @@ class App:
         self._bodies = Bodies(worker.limits.body_bytes, worker.limits.seconds)
         self._handlers = Handlers(worker, version)
         self._predict: dict[str, tuple[Lane, str]] = {}
-        self._in_flight = 0
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start what runs beside the requests; Granian calls it before the first one."""
@@ -85,6 +84,7 @@ class App:
         )
         worker.in_flight += 1
         try:
+            reply: tuple[int, Headers, bytes]
             hot = self._predict.get(exchange.path) if exchange.method == "POST" else None
             try:
                 if hot is not None:
@@ -115,7 +115,7 @@ class App:
         finally:
             worker.in_flight -= 1
 
-    async def _answer(self, exchange: Exchange, lane: Lane, proto: Any) -> Reply:
+    async def _answer(self, exchange: Exchange, lane: Lane, proto: Any) -> tuple[int, Headers, bytes]:
         """`POST /predict`."""
         worker, request_id = self.worker, exchange.request_id
         if worker.authority is not None:
@@ -137,7 +137,7 @@ class App:
             rows, scored = await batcher.answer(image, request_id, sent.id, exchange.received_us, raw)
         if not sent.explain and sent.id is None:
             text = f'{{"request_id":"{request_id}",{image.reply_head}{scored.answers!r}}}'
-            return Reply(200, JSON, text.encode())
+            return 200, JSON, text.encode()
         document: dict[str, Any] = {
             "request_id": request_id,
             "id": sent.id,
@@ -164,7 +164,8 @@ class App:
     async def _allowed(self, exchange: Exchange, route: Route) -> None:
         authority = self.worker.authority
         if authority is not None and route.permission is not None:
-            fleet = exchange.params.get("fleet")
+            lanes = self.worker.lanes
+            fleet = exchange.params.get("fleet") or (next(iter(lanes)) if len(lanes) == 1 else None)
             exchange.key_id = authority.allow(exchange.scope.headers, route.permission, fleet)
 
     def _refusal(self, exchange: Exchange, error: RequestError) -> Reply:

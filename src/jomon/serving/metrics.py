@@ -17,6 +17,9 @@ from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jomon.serving.metric_families import FAMILIES
 from jomon.serving.metric_snapshots import (
     BEAT_SECONDS,
@@ -77,6 +80,16 @@ class Metrics:
         histogram.counts[bisect_left(histogram.bounds, value)] += 1
         histogram.sum += value
         self._observed += 1
+
+    def observe_many(self, key: Key, values: NDArray[np.float64]) -> None:
+        """Put many values (n) into their buckets at once."""
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = self._histograms[key] = Histogram(FAMILIES[key[0]].bounds)
+        buckets = np.bincount(np.searchsorted(histogram.bounds, values), minlength=len(histogram.counts))
+        histogram.counts = [old + new for old, new in zip(histogram.counts, buckets.tolist(), strict=True)]
+        histogram.sum += float(values.sum())
+        self._observed += len(values)
 
     def set(self, key: Key, value: float) -> None:
         """Set a gauge; what is not finite is no value, and the gauge is forgotten."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -53,6 +54,7 @@ class Recorder:
         self._kept = None if len(kept) == len(path.recorded) else kept
         self._secret = [at for at, (name, _) in enumerate(self.columns) if name in secret]
         self._hashed = hashed
+        self._hides = self._kept is not None or bool(self._secret) or self._hide_chain
         self._share = log.sample
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -75,11 +77,21 @@ class Recorder:
         margins: Sequence[float],
     ) -> bytes:
         """The record of one request with n rows."""
-        recorded = [
+        recorded: Sequence[Any]
+        if len(rows) == 1 and not self._hides:
+            row = rows[0]
+            recorded = ((0, row.time_us, answers[0], margins[0], row.variant.chain, row.values, row.missed),)
+        else:
+            recorded = self._recorded(rows, answers, margins)
+        return _PREDICTION + self._encode((header, request_id, caller_id, received_us, latency_us, recorded))
+
+    def _recorded(
+        self, rows: Sequence[Row], answers: Sequence[float], margins: Sequence[float]
+    ) -> list[tuple[Any, ...]]:
+        return [
             (number, row.time_us, answer, margin, self._chain(row), self._values(row), row.missed)
             for number, (row, answer, margin) in enumerate(zip(rows, answers, margins, strict=True))
         ]
-        return _PREDICTION + self._encode((header, request_id, caller_id, received_us, latency_us, recorded))
 
     def _chain(self, row: Row) -> tuple[str, ...]:
         """The chain, with the values of hidden axes hashed, or struck where they are left out."""

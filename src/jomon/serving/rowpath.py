@@ -365,17 +365,24 @@ class RowPath:
             flat += row.numeric
             flat += row.place.codes
             flat += row.hour.calendar
+        if inf in flat or -inf in flat:
+            raise self._infinite(rows)
         x = np.array(flat, np.float64).reshape(n, -1)  # None becomes NaN
         if self._order is not None:
             x = np.ascontiguousarray(x[:, self._order])
-        if np.isinf(x).any():
-            at = int(np.argmax(np.isinf(x).any(axis=1)))
-            name = next(n for n, v in zip(self.runtime.encoder.names, x[at], strict=True) if isinf(v))
-            raise PredictError(f"Row {at}: column {name!r} is infinite: send a finite number or null.")
         stages = len(self.spec.stages)
         codes = np.frombuffer(bytearray().join([row.variant.codes for row in rows]), np.int64)
         has = np.frombuffer(bytearray().join([row.variant.has for row in rows]), np.bool_)
         return Rows(x, codes.reshape(n, stages), has.reshape(n, stages))
+
+    def _infinite(self, rows: Sequence[Row]) -> PredictError:
+        at = next(at for at, row in enumerate(rows) if inf in row.numeric or -inf in row.numeric)
+        name = next(
+            name
+            for name, value in zip(self.columns.names[self._numeric], rows[at].numeric, strict=True)
+            if value is not None and isinf(value)
+        )
+        return PredictError(f"Row {at}: column {name!r} is infinite: send a finite number or null.")
 
 
 def _span(positions: Sequence[int]) -> slice | None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
+import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from jomon.serving.access_log import AccessLog
 from jomon.serving.auth import Authority
@@ -21,8 +26,8 @@ from jomon.serving.following import Follower, ImageSource
 from jomon.serving.image import ServedImage
 from jomon.serving.journal import Journal
 from jomon.serving.lane import Lane
-from jomon.serving.metrics import Key, Metrics
-from jomon.serving.routes import METHODS, method_label
+from jomon.serving.metrics import Metrics
+from jomon.serving.routes import method_label
 from jomon.serving.tally import Tally
 
 if TYPE_CHECKING:
@@ -75,8 +80,9 @@ class Worker:
         self._followers: list[tuple[Lane, Follower]] = []
         self._parent = os.getppid()
         self._tasks: list[asyncio.Task[None]] = []
-        self._keys: dict[tuple[str, str, int], tuple[Key, Key]] = {}
+        self._ended: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
         self._draining = False
+        self._told: dict[tuple[str, str], str] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what runs beside the requests."""
@@ -146,23 +152,18 @@ class Worker:
         )
 
     def finished(self, exchange: Exchange, status: int) -> None:
-        """Count and log a request that was answered or refused."""
-        seconds = (time.perf_counter_ns() - exchange.started) / 1e9
-        what = (exchange.route, exchange.method, status)
-        keys = self._keys.get(what)
-        if keys is None:
-            keys = self._keys_of(exchange, status)
-        self.metrics.counts[keys[0]] += 1
-        self.metrics.observe(keys[1], seconds)
+        """Note a request that was answered or refused; it is counted and logged at the next flush."""
+        nanoseconds = time.perf_counter_ns() - exchange.started
+        self._ended[exchange.route, exchange.method, status].append(nanoseconds)
         if self.access_log is not None:
-            self.access_log.append(exchange, status, seconds)
+            self.access_log.append(exchange, status, nanoseconds / 1e9)
 
-    def _keys_of(self, exchange: Exchange, status: int) -> tuple[Key, Key]:
-        labels = (exchange.route, method_label(exchange.method), str(status))
-        keys = ("jomon_requests_total", labels), ("jomon_request_seconds", (exchange.route,))
-        if exchange.method in METHODS:
-            self._keys[exchange.route, exchange.method, status] = keys
-        return keys
+    def _count_ended(self) -> None:
+        ended, self._ended = self._ended, defaultdict(list)
+        for (route, method, status), times in ended.items():
+            labels = (route, method_label(method), str(status))
+            self.metrics.counts["jomon_requests_total", labels] += len(times)
+            self.metrics.observe_many(("jomon_request_seconds", (route,)), np.array(times) / 1e9)
 
     def refused(self, exchange: Exchange, error: RequestError) -> None:
         """Count a request that was refused."""
@@ -180,17 +181,28 @@ class Worker:
                 return
 
     async def _follow(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             for lane, follower in self._followers:
-                for image in await loop.run_in_executor(None, follower.check):
-                    lane.swap(image)
-                    self._describe()
-                lane.sweep()
-                await loop.run_in_executor(None, lane.batcher.probe)
-                for image in lane:
-                    image.lookups.take(await loop.run_in_executor(None, image.lookups.look))
+                try:
+                    await self._look(lane, follower)
+                except Exception:  # a defect: what is served goes on, and the next look may go well
+                    sys.stderr.write(f"looking after {lane.fleet} failed:\n{traceback.format_exc()}")
+
+    async def _look(self, lane: Lane, follower: Follower) -> None:
+        """See whether a tag or a lookup's copy moved, and whether a log that failed takes records again."""
+        loop = asyncio.get_running_loop()
+        for image in await loop.run_in_executor(None, follower.check):
+            lane.swap(image)
+            self._describe()
+        lane.sweep()
+        await loop.run_in_executor(None, lane.batcher.probe)
+        for image in lane:
+            image.lookups.take(await loop.run_in_executor(None, image.lookups.look))
+            for name, problem in image.lookups.problems.items():
+                if self._told.get((lane.fleet, name)) != problem:
+                    self._told[lane.fleet, name] = problem
+                    sys.stderr.write(f"{lane.fleet}: {problem}\n")
 
     def _describe(self) -> None:
         """The gauges that change with an image."""
@@ -205,6 +217,7 @@ class Worker:
     def flush(self) -> None:
         """Hand over what was counted since the last time, and write it down."""
         metrics = self.metrics
+        self._count_ended()
         for lane in self.lanes.values():
             lane.tally.flush(metrics)
             metrics.set(("jomon_queue_rows", (lane.fleet,)), lane.batcher.queued)
