@@ -51,6 +51,16 @@ class Retries:
     longest_wait: float = 5.0
 
 
+class _Held:
+    """A thread's connection, closed when the thread ends."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection, self.process = connection, os.getpid()
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Connection:
     """Calls to the server at `url`; may be used by several threads."""
 
@@ -120,15 +130,14 @@ class Connection:
 
     def _connection(self) -> http.client.HTTPConnection:
         """This thread's connection, a new one if the server closed it or the process was forked."""
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None or self._local.process != os.getpid():
-            connection = self._made()
-            self._local.connection, self._local.process = connection, os.getpid()
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None or held.process != os.getpid():
+            held = self._local.held = _Held(self._made())
             with self._lock:
-                self._open.add(connection)
-        elif connection.sock is not None and _has_ended(connection.sock, self._timeout):
-            connection.close()
-        return connection
+                self._open.add(held.connection)
+        elif held.connection.sock is not None and _has_ended(held.connection.sock, self._timeout):
+            held.connection.close()
+        return held.connection
 
     def _made(self) -> http.client.HTTPConnection:
         if self._tls is None:
