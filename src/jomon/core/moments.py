@@ -8,6 +8,7 @@ that serves columns, and remembered.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -53,7 +54,9 @@ class Moments:
         self.axes = tuple(axes)
         self._names = tuple(calendar)
         self._context = context
-        self._clock = context.local.plain()
+        clock = context.local.plain()
+        self._first, self._end = clock.first, clock.end
+        self._changes, self._offsets = clock.changes, clock.offsets
         self._hours: dict[int, Hour] = {}
         self._known: dict[int, Hour] = {}
         # The one feature that changes within an hour.
@@ -61,10 +64,9 @@ class Moments:
 
     def at(self, time_us: int) -> Hour:
         """The features and axis values at `time_us` (microseconds since 1970-01-01 UTC)."""
-        clock = self._clock
-        if not clock.covers(time_us):
+        if not self._first <= time_us < self._end:
             raise PredictError(f"The time {time_us} is outside the years 1900 to 2100: correct it.")
-        minute = (time_us + clock.offset(time_us)) // MINUTE
+        minute = (time_us + self._offsets[bisect_right(self._changes, time_us)]) // MINUTE
         found = self._known.get(minute)
         return self._minute(minute) if found is None else found
 

@@ -39,7 +39,7 @@ class Waiting(msgspec.Struct, eq=False):
     caller_id: str | None
     received_us: int
     rows: list[Row]
-    done: asyncio.Future[Scored] | None = None
+    done: asyncio.Future[Scored]
     scored: Scored | None = None
 
 
@@ -71,12 +71,24 @@ class Batcher:
     def submit(
         self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
     ) -> Waiting:
-        """Put the raw rows of a request, `LARGE` at most, into the next batch; its `done` gives the answers when they
-        are recorded. Raises `RequestError`: 422 for rows that do not fit, 503 where the queue is full."""
+        """Take the raw rows of a request; its `done` gives the answers when they are recorded, or raises
+        `RequestError` (422, 503).
+
+        Raises `RequestError`: 422 for rows that do not fit, 503 where the queue is full.
+        """
         count = len(raw)
-        self._admit(count)
-        waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
-        waiting.done = self._loop.create_future()
+        if self.queued + count > self._limit and self.queued > 0:
+            raise RequestError(503, "The queue is full: try again.", "overload", RETRY_AFTER)
+        if count > LARGE:
+            return self._submit_large(image, request_id, caller_id, received_us, raw)
+        waiting = Waiting(
+            image,
+            request_id,
+            caller_id,
+            received_us,
+            image.ready(raw, received_us),
+            self._loop.create_future(),
+        )
         self._pending.append(waiting)
         self.queued += count
         if not self._scheduled:
@@ -89,43 +101,36 @@ class Batcher:
             self._flush()
         return waiting
 
-    async def answer(
+    def _submit_large(
         self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
-    ) -> tuple[list[Row], Scored]:
-        """The answers to the raw rows of a request of any size, recorded before this returns; raises as `submit`
-        does, and `RequestError` (503) where the log takes no more."""
-        if len(raw) > LARGE:
-            return await self._large(image, request_id, caller_id, received_us, raw)
-        waiting = self.submit(image, request_id, caller_id, received_us, raw)
-        assert waiting.done is not None
-        return waiting.rows, await waiting.done
+    ) -> Waiting:
+        waiting = Waiting(image, request_id, caller_id, received_us, [], self._loop.create_future())
+        task = self._loop.create_task(self._answer_large(waiting, raw))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return waiting
 
-    def _admit(self, rows: int) -> None:
-        if self.queued + rows > self._limit and self.queued > 0:
-            raise RequestError(503, "The queue is full: try again.", "overload", RETRY_AFTER)
+    async def _answer_large(self, waiting: Waiting, raw: Sequence[Any]) -> None:
+        """Make ready and score in a thread; record and acknowledge here."""
 
-    async def _large(
-        self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
-    ) -> tuple[list[Row], Scored]:
-        def work() -> Waiting:
-            waiting = Waiting(image, request_id, caller_id, received_us, image.ready(raw, received_us))
-            try:
-                waiting.scored = image.score(waiting.rows)
-            except PredictError as error:
-                raise RequestError(422, str(error), "invalid") from None
-            return waiting
+        def work() -> None:
+            waiting.rows = waiting.image.ready(raw, waiting.received_us)
+            waiting.scored = waiting.image.score(waiting.rows)
 
-        self._admit(len(raw))
         self.queued += len(raw)
         try:
-            waiting = await self._loop.run_in_executor(self._threads, work)
+            await self._loop.run_in_executor(self._threads, work)
+            mark = self._record([waiting])
+            if mark is not None and self._syncs is not None:
+                await self._synced(mark)
+        except PredictError as error:
+            self._fail([waiting], RequestError(422, str(error), "invalid"))
+        except Exception as error:
+            self._fail([waiting], error)
+        else:
+            _acknowledge([waiting])
         finally:
             self.queued -= len(raw)
-        assert waiting.scored is not None
-        mark = self._record([waiting])
-        if mark is not None and self._syncs is not None:
-            await self._synced(mark)
-        return waiting.rows, waiting.scored
 
     def _flush(self) -> None:
         """Score, record and answer all that is waiting."""
@@ -213,8 +218,7 @@ class Batcher:
                     "journal",
                     RETRY_AFTER,
                 ) from error
-        for waiting in batch:
-            self.tally.answered(waiting.image, waiting.rows)
+        self.tally.answered(batch)
         return mark
 
     def _header(self, image: ServedImage) -> int:
@@ -260,7 +264,7 @@ class Batcher:
     @staticmethod
     def _fail(batch: Sequence[Waiting], error: Exception) -> None:
         for waiting in batch:
-            if waiting.done is not None and not waiting.done.done():
+            if not waiting.done.done():
                 waiting.done.set_exception(error)
 
     def close(self) -> None:
@@ -273,5 +277,5 @@ class Batcher:
 
 def _acknowledge(batch: Sequence[Waiting]) -> None:
     for waiting in batch:
-        if waiting.done is not None and waiting.scored is not None and not waiting.done.done():
+        if waiting.scored is not None and not waiting.done.done():
             waiting.done.set_result(waiting.scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 from jomon.serving.errors import RequestError
@@ -29,35 +30,21 @@ class Bodies:
         self._loop = loop
         loop.call_later(SWEEP_SECONDS, self._sweep)
 
-    async def read(self, scope: Any, proto: Any) -> bytes:
-        """The body; raises `RequestError` (400, 413, 415). One that is late ends in a cancellation: see `timed_out`."""
+    def read(self, scope: Any, proto: Any) -> Awaitable[bytes]:
+        """The body, to be awaited between `begin` and `end`; raises `RequestError` (400, 413, 415)."""
         headers = scope.headers
         kind = headers.get("content-type")
         if kind not in _JSON:
             _need_json(kind)
         length = headers.get("content-length")
-        expected = -1 if length is None else self._expected(length)
-        task = asyncio.current_task()
-        self._reading[task] = time.monotonic()  # type: ignore[index]
-        try:
-            body: bytes = await (proto() if expected >= 0 else self._chunks(proto))
-        except (RequestError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise RequestError(400, "The body did not arrive whole: send it again.", "cut") from error
-        finally:
-            del self._reading[task]  # type: ignore[arg-type]
-        if expected >= 0 and len(body) != expected:
-            raise RequestError(400, "The body did not arrive whole: send it again.", "cut")
-        return body
-
-    def _expected(self, length: str) -> int:
+        if length is None:
+            return self._chunks(proto)
         if not (length.isascii() and length.isdigit() and len(length) < _DIGITS):
             raise RequestError(400, "The header content-length is no number: correct it.", "malformed")
-        expected = int(length)
-        if expected > self._limit:
+        if int(length) > self._limit:
             raise self._too_large()
-        return expected
+        body: Awaitable[bytes] = proto()
+        return body
 
     async def _chunks(self, proto: Any) -> bytes:
         parts, size = [], 0
@@ -72,6 +59,29 @@ class Bodies:
         return RequestError(
             413, f"The body is larger than {self._limit:,} bytes: send fewer rows at a time.", "too_large"
         )
+
+    async def receive(self, scope: Any, proto: Any) -> bytes:
+        """The body; raises `RequestError`. One that is late ends in a cancellation: see `timed_out`."""
+        task = self.begin()
+        try:
+            return await self.read(scope, proto)
+        except (RequestError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            raise cut(error) from error
+        finally:
+            self.end(task)
+
+    def begin(self) -> asyncio.Task[Any]:
+        """From here on the current task is reading a body."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading[task] = time.monotonic()
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """The task has read its body."""
+        del self._reading[task]
 
     def timed_out(self) -> bool:
         """Whether the current task was cancelled because its body was late; asked once."""
@@ -95,6 +105,11 @@ class Bodies:
 
 _JSON = (None, "application/json")
 _DIGITS = 19
+
+
+def cut(error: Exception) -> RequestError:
+    """The refusal of a body that ended before it should."""
+    return RequestError(400, f"The body did not arrive whole ({type(error).__name__}): send it again.", "cut")
 
 
 def _need_json(kind: str) -> None:

@@ -227,9 +227,9 @@ class Handlers:
         )
         exchange.rows, exchange.caller_id = asked.rows, asked.id
         raw = image.rows_of(asked.columns, asked.rows)
-        rows, scored = await lane.batcher.answer(
-            image, exchange.request_id, asked.id, exchange.received_us, raw
-        )
+        waiting = lane.batcher.submit(image, exchange.request_id, asked.id, exchange.received_us, raw)
+        scored = await waiting.done
+        rows = waiting.rows
         encoded = v2.encode_response(
             asked.outputs,
             _outputs(image, rows, scored, {output.name for output in asked.outputs}),

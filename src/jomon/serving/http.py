@@ -17,15 +17,15 @@ from typing import Any
 import msgspec
 
 from jomon.core.errors import JomonError
-from jomon.serving.batcher import LARGE
-from jomon.serving.bodies import Bodies
+from jomon.serving.batcher import Waiting
+from jomon.serving.bodies import Bodies, cut
 from jomon.serving.decoding import raw_row
 from jomon.serving.errors import RequestError
 from jomon.serving.explaining import explained
 from jomon.serving.handlers import Handlers
-from jomon.serving.image import RequestIds
+from jomon.serving.image import RequestIds, Scored
 from jomon.serving.lane import Lane
-from jomon.serving.reply import JSON, Headers, Reply, json_reply
+from jomon.serving.reply import JSON, PLAIN_JSON, Headers, Reply, json_reply
 from jomon.serving.routes import Route, match
 from jomon.serving.worker import Worker
 
@@ -83,19 +83,49 @@ class App:
             scope, scope.method, scope.path, self._ids.new(), worker.now_us(), perf_counter_ns()
         )
         worker.in_flight += 1
+        reply: tuple[int, Headers, bytes]
         try:
-            reply: tuple[int, Headers, bytes]
-            hot = self._predict.get(exchange.path) if exchange.method == "POST" else None
             try:
-                if hot is not None:
-                    exchange.route = hot[1]
-                    reply = await self._answer(exchange, hot[0], proto)
-                else:
+                hot = self._predict.get(exchange.path) if exchange.method == "POST" else None
+                if hot is None:
                     reply = await self._routed(exchange, proto)
-            except RequestError as error:
-                reply = self._refusal(exchange, error)
-            except JomonError as error:
-                reply = self._refusal(exchange, RequestError(422, str(error), "invalid"))
+                else:
+                    lane, exchange.route = hot
+                    if worker.authority is not None:
+                        exchange.key_id = worker.authority.allow(scope.headers, "predict", lane.fleet)
+                    bodies = self._bodies
+                    task = bodies.begin()
+                    try:
+                        body = await bodies.read(scope, proto)
+                    except (RequestError, asyncio.CancelledError):
+                        raise
+                    except Exception as error:
+                        raise cut(error) from error
+                    finally:
+                        bodies.end(task)
+                    image = lane.image
+                    exchange.fleet, exchange.image = image.fleet, image.digest
+                    sent = image.decoder.decode(body)
+                    exchange.caller_id, exchange.rows = sent.id, len(sent.rows)
+                    if exchange.rows > worker.limits.rows:
+                        raise worker.too_many_rows(exchange.rows)
+                    waiting = lane.batcher.submit(
+                        image,
+                        exchange.request_id,
+                        sent.id,
+                        exchange.received_us,
+                        [raw_row(row) for row in sent.rows],
+                    )
+                    scored = await waiting.done
+                    if sent.explain or sent.id is not None:
+                        reply = self._told_all(exchange, waiting, scored, explain=sent.explain)
+                    else:
+                        text = (
+                            f'{{"request_id":"{exchange.request_id}",{image.reply_head}{scored.answers!r}}}'
+                        )
+                        reply = 200, PLAIN_JSON, text.encode()
+            except Exception as error:
+                reply = self._refused(exchange, error)
             except asyncio.CancelledError:
                 if not self._bodies.timed_out():
                     raise
@@ -103,50 +133,35 @@ class App:
                     exchange,
                     RequestError(408, "The request took too long to arrive: send it faster.", "slow"),
                 )
-            except Exception:  # a defect: the caller learns its id, the operator reads the rest
-                sys.stderr.write(f"request {exchange.request_id} failed:\n{traceback.format_exc()}")
-                reply = self._refusal(
-                    exchange,
-                    RequestError(500, "This is a defect of the server: tell its operator the id.", "defect"),
-                )
-            status, headers, body = reply
-            proto.response_bytes(status, headers, body)
+            status, headers, data = reply
+            proto.response_bytes(status, headers, data)
             worker.finished(exchange, status)
         finally:
             worker.in_flight -= 1
 
-    async def _answer(self, exchange: Exchange, lane: Lane, proto: Any) -> tuple[int, Headers, bytes]:
-        """`POST /predict`."""
-        worker, request_id = self.worker, exchange.request_id
-        if worker.authority is not None:
-            exchange.key_id = worker.authority.allow(exchange.scope.headers, "predict", lane.fleet)
-        body = await self._bodies.read(exchange.scope, proto)
-        image = lane.image
-        exchange.fleet, exchange.image = image.fleet, image.digest
-        sent = image.decoder.decode(body)
-        exchange.caller_id = sent.id
-        exchange.rows = count = len(sent.rows)
-        if count > worker.limits.rows:
-            raise worker.too_many_rows(count)
-        raw = [raw_row(row) for row in sent.rows]
-        batcher = lane.batcher
-        if count <= LARGE:
-            waiting = batcher.submit(image, request_id, sent.id, exchange.received_us, raw)
-            rows, scored = waiting.rows, await waiting.done  # type: ignore[misc]
-        else:
-            rows, scored = await batcher.answer(image, request_id, sent.id, exchange.received_us, raw)
-        if not sent.explain and sent.id is None:
-            text = f'{{"request_id":"{request_id}",{image.reply_head}{scored.answers!r}}}'
-            return 200, JSON, text.encode()
+    def _told_all(self, exchange: Exchange, waiting: Waiting, scored: Scored, *, explain: bool) -> Reply:
+        """An answer with more than numbers."""
         document: dict[str, Any] = {
-            "request_id": request_id,
-            "id": sent.id,
-            **image.names,
+            "request_id": exchange.request_id,
+            "id": exchange.caller_id,
+            **waiting.image.names,
             "answers": scored.answers,
         }
-        if sent.explain:
-            document["explanations"] = explained(image, rows)
+        if explain:
+            document["explanations"] = explained(waiting.image, waiting.rows)
         return json_reply(document)
+
+    def _refused(self, exchange: Exchange, error: Exception) -> Reply:
+        """The reply to a request that raised; a defect is told to the operator, the caller learns its id."""
+        if isinstance(error, RequestError):
+            return self._refusal(exchange, error)
+        if isinstance(error, JomonError):
+            return self._refusal(exchange, RequestError(422, str(error), "invalid"))
+        text = "".join(traceback.format_exception(error))
+        sys.stderr.write(f"request {exchange.request_id} failed:\n{text}")
+        return self._refusal(
+            exchange, RequestError(500, "This is a defect of the server: tell its operator the id.", "defect")
+        )
 
     async def _routed(self, exchange: Exchange, proto: Any) -> Reply:
         """Any other route."""
@@ -158,7 +173,7 @@ class App:
         exchange.route = route.name
         await self._allowed(exchange, route)
         if route.has_body:
-            exchange.body = await self._bodies.read(exchange.scope, proto)
+            exchange.body = await self._bodies.receive(exchange.scope, proto)
         return await self._handlers.handle(exchange)
 
     async def _allowed(self, exchange: Exchange, route: Route) -> None:

@@ -9,6 +9,8 @@ import msgspec
 Headers = list[tuple[str, str]]
 _COMMON: Headers = [("x-content-type-options", "nosniff"), ("cache-control", "no-store")]
 JSON: Headers = [("content-type", "application/json"), *_COMMON]
+PLAIN_JSON: Headers = [("content-type", "application/json")]
+"""Of answers to POST, which nobody caches, where every header costs."""
 _encode = msgspec.json.Encoder().encode
 
 

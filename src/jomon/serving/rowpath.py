@@ -19,7 +19,7 @@ import numpy as np
 from jomon.core.calendar import calendar_columns
 from jomon.core.columns import as_text
 from jomon.core.errors import PredictError
-from jomon.core.moments import Hour, Moments, TimeReader
+from jomon.core.moments import TEXTS_KEPT, Hour, Moments, TimeReader
 from jomon.core.routing import NOT_VALID, Reason, Route, RouteStep, Why, finest_alone
 from jomon.core.row_columns import RowColumns
 from jomon.core.segments import Segment
@@ -116,6 +116,8 @@ class _Lookup:
     name: str
     features: tuple[int, ...]
     on: tuple[int, ...]
+    numbers: bool
+    """Whether it is joined on a column of numbers too."""
     span: slice | None
     refuse: bool
 
@@ -166,11 +168,15 @@ class RowPath:
                 name,
                 tuple(place[f] for f in lookup.features),
                 tuple(place[c] for c in lookup.key(spec.data.time).columns),
+                any(place[c] not in self._texts for c in lookup.key(spec.data.time).columns),
                 _span([place[f] for f in lookup.features]),
                 lookup.missing == "quarantine",
             )
             for name, lookup in spec.lookups.items()
         ]
+        self._times: dict[str, tuple[int, Hour]] = {}
+        # Texts that nothing needs, and nothing brings, are missing where they are not sent.
+        self._may_lack = [at for at in self._texts if not self.columns.all[at].required]
         self._places: dict[tuple[str | None, ...], Place] = {}
         self._rest = [place[name] for name in self.columns.recorded_plain]
         self.replaces = spec.relation == "replace"
@@ -197,15 +203,20 @@ class RowPath:
         Raises `PredictError` without the row's number: "column 'distance' ...".
         """
         values = list(raw)
-        time_us = self._reader.read(values[0])
-        hour = self._moments.at(time_us)
-        missed = self._join(values, time_us) if self._lookups else ()
+        known = self._times.get(values[0])
+        time_us, hour = self._moment(values[0]) if known is None else known
+        absent = self._absent
         for at in self._texts:
             value = values[at]
-            if value.__class__ is not str and value is not None:
-                values[at] = None if value is self._absent else as_text(value)
+            if value.__class__ is not str and value is not None and value is not absent:
+                values[at] = str(value) if value.__class__ is int else as_text(value)
         for at, normal in self._typed:
             values[at] = normal(values[at])
+        missed = self._join(values, time_us) if self._lookups else ()
+        if self._may_lack:
+            for at in self._may_lack:
+                if values[at] is absent:
+                    values[at] = None
         where = values[self._where]
         if self._numeric_axes:
             where += [None if values[at] is None else as_text(values[at]) for at in self._numeric_axes]
@@ -221,6 +232,16 @@ class RowPath:
             raise PredictError("no member of this fleet answers for it; declare a stage with level [].")
         rest = [values[at] for at in self._rest]
         return Row(time_us, values[self._numeric], place, hour, variant, rest, missed)
+
+    def _moment(self, value: Any) -> tuple[int, Hour]:
+        """The instant that a time means, and what holds in its minute; texts are remembered."""
+        time_us = self._reader.read(value)
+        found = time_us, self._moments.at(time_us)
+        if value.__class__ is str:
+            if len(self._times) >= TEXTS_KEPT:
+                self._times.clear()
+            self._times[value] = found
+        return found
 
     def _join(self, values: list[Any], time_us: int) -> tuple[str, ...]:
         """Fill in what lookups bring where the caller did not send it; which of them had nothing."""
@@ -248,16 +269,15 @@ class RowPath:
         return missed
 
     def _key(self, lookup: _Lookup, values: list[Any]) -> Key:
-        key: list[str | None] = []
-        for at in lookup.on:
-            value = values[at]
-            if value is self._absent:
-                name = self.columns.names[at]
-                raise PredictError(
-                    f"column {name!r} is missing, on which the lookup {lookup.name} is joined: send it."
-                )
-            key.append(value if value is None or value.__class__ is str else as_text(value))
-        return tuple(key)
+        key = tuple([values[at] for at in lookup.on])
+        if lookup.numbers:
+            key = tuple([as_text(v) if isinstance(v, int | float) else v for v in key])
+        if self._absent in key:
+            name = self.columns.names[lookup.on[key.index(self._absent)]]
+            raise PredictError(
+                f"column {name!r} is missing, on which the lookup {lookup.name} is joined: send it."
+            )
+        return key
 
     def _new_place(self, key: tuple[str | None, ...]) -> Place:
         """The place of a context met for the first time."""

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jomon.serving.rowpath import Row
-
 if TYPE_CHECKING:
-    from jomon.serving.image import ServedImage
+    from jomon.serving.batcher import Waiting
     from jomon.serving.metrics import Metrics
 
 Key = tuple[str, tuple[str, ...]]
@@ -24,11 +22,13 @@ class Tally:
         self._counts: dict[Key, float] = defaultdict(float)
         self._batches: list[int] = []
 
-    def answered(self, image: ServedImage, rows: Sequence[Row]) -> None:
-        """Rows were answered: by which level, and past which ones."""
-        taken, levels = self._taken, image.levels
-        for row in rows:
-            taken[levels, row.variant.tally] += 1
+    def answered(self, batch: Sequence[Waiting]) -> None:
+        """Requests were answered: their rows count by the level that answered, and the ones it stood in for."""
+        taken = self._taken
+        for waiting in batch:
+            levels = waiting.image.levels
+            for row in waiting.rows:
+                taken[levels, row.variant.tally] += 1
 
     def batch(self, rows: int) -> None:
         """The engine was called with so many rows."""
