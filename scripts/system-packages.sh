@@ -7,3 +7,5 @@ apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends skopeo
 # postgresql: a real server to read a query from (tests/data/test_postgresql.py starts one of its own).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+# chromium: a browser, in which the page at /docs has to work (tests/serving/test_page.py).
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
