@@ -164,6 +164,10 @@ class Manifest:
         """The same image with `more` annotations, which win over those it has."""
         return replace(self, annotations=Annotations(self.annotations).with_(more))
 
+    def without_annotations(self, *names: str) -> Manifest:
+        """The same image less some annotations, where it has them."""
+        return replace(self, annotations={k: v for k, v in self.annotations.items() if k not in names})
+
     def _has(self, digest: Digest) -> Digest:
         if all(layer.digest != digest for layer in self.layers):
             raise OciError(f"the image has no layer {digest.short}.")

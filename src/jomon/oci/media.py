@@ -48,6 +48,9 @@ TITLE = "org.opencontainers.image.title"
 MODEL_FILEPATH = "org.cncf.model.filepath"
 # On a manifest: how many members the image has, so that a list of images need not open a layer.
 MEMBER_COUNT = "vnd.jomon.members"
+# On a manifest: up to when rows and outcomes had come (microseconds since 1970-01-01 UTC) that its fast parts learned
+# from the server's log; absent where they learned from data that was ingested.
+HEARD = "vnd.jomon.heard"
 # On the layer of an opaque member: its segment, the factor on what it adds, and where it does not see them all, the
 # features it sees (a JSON list of names).
 SEGMENT = "vnd.jomon.segment"

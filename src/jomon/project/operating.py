@@ -23,3 +23,17 @@ def traffic_of(runtime: Runtime, gold: GoldRows) -> Traffic:
     has_slow = contains(runtime.slow_codes, gold.codes, gold.has)
     slow = np.where(has_slow, scores.slow, 0.0)
     return Traffic(slow, has_slow, gold.codes, gold.has, gold.target, serve_day, learn_day, texts)
+
+
+def in_canonical_order(traffic: Traffic) -> Traffic:
+    """The same rows, those of a day in an order that their content alone decides.
+
+    What fast parts learn is a sum over rows, and its last bits depend on their order: so that it does not matter where
+    the rows came from, or how their keys are typed.
+    """
+    content = [
+        array[:, stage]
+        for array in (traffic.slow, traffic.codes, traffic.has)
+        for stage in range(traffic.slow.shape[1])
+    ]
+    return traffic.take(np.lexsort((*content, traffic.y, traffic.serve_day)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jomon.data.report import IngestReport
     from jomon.project.build_report import BuildReport
     from jomon.project.fleet import Fleet
-    from jomon.project.refreshing import RefreshReport
+    from jomon.project.refreshing import RefreshReport, Source
     from jomon.training.stage import Progress
 
 FILE = "jomon.yaml"
@@ -48,11 +48,14 @@ class Project(OpenProject):
 
         return build(self, names or (self.latest,), refresh, progress, workers, use_cache)
 
-    def refresh(self, reference: str | None = None, until: str | None = None) -> RefreshReport:
-        """Bring the fast parts of an image up to the outcomes known on local day `until` (all that are in gold)."""
+    def refresh(
+        self, reference: str | None = None, until: str | None = None, source: Source = "gold"
+    ) -> RefreshReport:
+        """Bring the fast parts of an image up to the outcomes known on local day `until` (all), from gold or from
+        answered rows (`predictions`)."""
         from jomon.project.refreshing import refresh
 
-        return refresh(self, reference or self.latest, until)
+        return refresh(self, reference or self.latest, until, source)
 
     def evaluate(self, reference: str | None = None, **options: Any) -> dict[str, Any]:
         """Compare an image with its peers on later time; see `jomon.project.evaluating.evaluate`."""

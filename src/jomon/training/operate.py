@@ -16,7 +16,7 @@ from jomon.core.table import Codes, Floats, Ints
 from jomon.engine.fasttable import FastState
 from jomon.stats.links import Link
 from jomon.training.fast import FastParams, FilterState, Stretch
-from jomon.training.rows import Days
+from jomon.training.rows import Days, Positions
 from jomon.training.served import Served
 
 Flags = NDArray[np.bool_]
@@ -40,8 +40,8 @@ class Traffic:
     learn_day: Days
     texts: Sequence[Mapping[int, str]]
 
-    def take(self, index: Flags) -> Traffic:
-        """The rows where `index` is true."""
+    def take(self, index: Flags | Positions) -> Traffic:
+        """The rows where `index` is true, or those at the positions `index`."""
         return replace(
             self,
             slow=self.slow[index],
