@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,17 @@ def test_no_counter_falls_when_a_worker_is_replaced(tmp_path: Path) -> None:
     assert value(found, "jomon_request_seconds_count", route="predict") == 1
     assert value(found, "jomon_worker_starts_total") == 2
     assert ("jomon_queue_rows", (("fleet", "flights"),)) not in found
+
+
+def test_a_total_that_another_part_counts_goes_on_where_the_former_life_ended(tmp_path: Path) -> None:
+    key: Key = ("jomon_journal_bytes_total", ("flights",))
+    for life in range(2):
+        metrics = Metrics(tmp_path, 0)
+        for counted in (10, 10, 25):
+            metrics.total(key, counted)
+            metrics.flush()
+        found = samples(tmp_path)
+        assert value(found, "jomon_journal_bytes_total", fleet="flights") == 25 * (life + 1)
 
 
 def test_a_flush_without_news_writes_nothing_and_one_with_news_does(tmp_path: Path) -> None:
@@ -253,6 +265,25 @@ def test_every_name_help_and_label_is_well_formed() -> None:
         assert family.bounds == tuple(sorted(set(family.bounds)))
         assert family.help.endswith(".") or family.help.startswith("1 ")
         assert not {"le", "worker"} & set(family.labels)
+
+
+def test_every_metric_that_the_server_names_is_in_the_table() -> None:
+    sources = [
+        path for path in Path(metrics_page.__file__).parent.glob("*.py") if path.name != "metric_families.py"
+    ]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r'"(jomon_[a-z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 15
+    assert named <= set(FAMILIES)
+
+
+def test_the_page_on_observing_a_server_tells_of_every_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "observe-a-server.md").read_text(encoding="utf-8")
+    assert [name for name in FAMILIES if f"`{name}`" not in page] == []
+    assert [name for name in re.findall(r"`(jomon_[a-z_]+)`", page) if name not in FAMILIES] == []
 
 
 @pytest.mark.parametrize("name", ["", "../0", "a b", "."])

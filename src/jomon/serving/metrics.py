@@ -65,6 +65,7 @@ class Metrics:
         self.failed_flushes = 0
         self._histograms: dict[Key, Histogram] = {}
         self._gauges: dict[Key, float] = {}
+        self._before: dict[Key, float] = {}
         self._observed = 0
         self._changed = True
         self._seen: tuple[int, float, int] = (0, 0.0, 0)
@@ -90,6 +91,13 @@ class Metrics:
         histogram.counts = [old + new for old, new in zip(histogram.counts, buckets.tolist(), strict=True)]
         histogram.sum += float(values.sum())
         self._observed += len(values)
+
+    def total(self, key: Key, value: float) -> None:
+        """Set a counter to what something else, which began with this worker, has counted so far."""
+        before = self._before.get(key)
+        if before is None:
+            before = self._before[key] = self.counts[key]
+        self.counts[key] = before + value
 
     def set(self, key: Key, value: float) -> None:
         """Set a gauge; what is not finite is no value, and the gauge is forgotten."""
