@@ -134,7 +134,7 @@ def test_a_numeric_feature_in_the_key_is_written_as_the_number_it_is() -> None:
         ({"request_id": "r", "row": -1, "value": 1}, "row is -1: send the number of the row"),
         ({"request_id": "r", "row": True, "value": 1}, "row is true: send the number of the row"),
         ({"request_id": "r", "row": 2**31, "value": 1}, "row is 2147483648: send"),
-        ({"request_id": "r", "value": 1, "known_at": "soon"}, "holds 'soon', which is no time"),
+        ({"request_id": "r", "value": 1, "known_at": "soon"}, "known_at holds 'soon', which is no time"),
     ],
 )
 def test_what_cannot_be_an_outcome_is_refused_by_its_number(outcome: Any, said: str) -> None:

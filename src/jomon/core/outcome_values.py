@@ -199,7 +199,13 @@ class OutcomeReader:
 
     def _known_at(self, number: int, outcome: Mapping[str, Any], received_us: int) -> int:
         value = outcome.get("known_at")
-        return received_us if value is None else _timed(number, self._parse_known_at, value)
+        if value is None:
+            return received_us
+        try:
+            return self._parse_known_at(value)
+        except JomonError as error:
+            said = str(error).replace(f"column {self._data.time!r}", "known_at")
+            raise _refused(number, said) from None
 
 
 def fits(value: Any, kind: str) -> bool:
