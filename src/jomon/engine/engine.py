@@ -18,6 +18,7 @@ from jomon.engine.pack import Pack, PackEntry, write_pack
 from jomon.engine.stages import StagePacks
 from jomon.engine.tables import Tables
 
+FEW = 64  # rows that are scored without giving the interpreter's lock away: some 300 us at most
 _STAGES_LIMIT = 127
 _NO_FLOATS = np.zeros((0, 0))
 
@@ -53,9 +54,9 @@ class Engine:
             raise ValueError(f"{relation!r} is not a relation")
         if len(stages) > _STAGES_LIMIT:
             raise StoreError(f"This fleet has {len(stages)} stages; an engine takes up to {_STAGES_LIMIT}.")
-        from jomon.engine.kernel import score
+        from jomon.engine.kernel import score, score_few
 
-        self._score = score
+        self._score, self._score_few = score, score_few
         self._tables = Tables.of(stages, replace=relation == "replace")
         self.features: tuple[str, ...] | None = _features(stages)
         self.relation = relation
@@ -79,7 +80,8 @@ class Engine:
         answered.fill(-1)
         slow, fast = (np.zeros(codes.shape), np.zeros(codes.shape)) if explain else (_NO_FLOATS, _NO_FLOATS)
         work = np.empty(workspace_slots(n, X.shape[1], self._tables.largest), np.int64)
-        self._score(self._tables.table, X, codes, has, given, margin, answered, slow, fast, work)
+        score = self._score_few if n <= FEW else self._score
+        score(self._tables.table, X, codes, has, given, margin, answered, slow, fast, work)
         return Scores(margin, answered, slow, fast) if explain else Scores(margin, answered)
 
 

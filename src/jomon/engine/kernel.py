@@ -263,12 +263,15 @@ def _loop(sources: int) -> Callable[..., None]:
     return score
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile now, or load from numba's cache; scoring releases the interpreter's lock."""
+def _compiled(function: Callable[..., None], *, nogil: bool) -> Callable[..., None]:
+    """Compile now, or load from numba's cache."""
     try:
-        return njit(_SIGNATURE, cache=True, nogil=True)(function)
+        return njit(_SIGNATURE, cache=True, nogil=nogil)(function)
     except RuntimeError:  # neither this folder nor the user's cache folder can be written
-        return njit(_SIGNATURE, nogil=True)(function)
+        return njit(_SIGNATURE, nogil=nogil)(function)
 
 
-score = _compiled(_loop(_sources()))
+score = _compiled(_loop(_sources()), nogil=True)
+"""Releases the interpreter's lock, for batches that others should not wait for."""
+score_few = _compiled(_loop(-_sources()), nogil=False)
+"""Keeps the interpreter's lock: for a few rows, giving it away and getting it back costs more than scoring them."""
