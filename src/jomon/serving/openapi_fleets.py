@@ -10,13 +10,13 @@ from jomon.serving.describing import FleetDescription
 
 Schema = dict[str, Any]
 _TIME = (
-    r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"^(190[1-9]|19[1-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 )
 _TYPES = {"number": ["number", "boolean", "null"], "text": ["string", "number", "boolean", "null"]}
 _VALUES: Mapping[str, Schema] = {
     "binary": {"enum": [1, 0, True, False, None]},
-    "count": {"type": ["integer", "null"], "minimum": 0},
+    "count": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53},
     "regression": {"type": ["number", "null"]},
 }
 _ANSWERS: Mapping[str, tuple[str, Schema]] = {
@@ -38,12 +38,12 @@ def name_of(fleet: FleetDescription, what: str) -> str:
 
 def fleet_schemas(fleet: FleetDescription, shared: Mapping[str, Schema], rows: int) -> dict[str, Schema]:
     """The schemas of a fleet by name; `shared` has those of `messages`, `rows` is how many a request may have."""
-    request = _replaced(shared["PredictRequest"], "rows", _list(ref(name_of(fleet, "Row")), rows))
+    request = _replaced(shared["PredictRequest"], "rows", _list(ref(name_of(fleet, "Row")), 1, rows))
     outcome = _replaced(shared["OutcomeItem"], "value", _VALUES[fleet.kind])
     outcome = _replaced(outcome, "key", ref(name_of(fleet, "Key")))
     outcome = _replaced(outcome, "known_at", {"anyOf": [_time(fleet), {"type": "null"}], "default": None})
     outcome["oneOf"] = [{"required": ["key"]}, {"required": ["request_id"]}]
-    report = _replaced(shared["OutcomesRequest"], "outcomes", _list(ref(name_of(fleet, "Outcome")), rows))
+    report = _replaced(shared["OutcomesRequest"], "outcomes", _list(ref(name_of(fleet, "Outcome")), 0, rows))
     return {
         name_of(fleet, "Row"): row_schema(fleet),
         name_of(fleet, "PredictRequest"): request,
@@ -193,8 +193,8 @@ def _response(fleet: FleetDescription, shared: Schema) -> Schema:
     return _replaced(shared, "answers", answers)
 
 
-def _list(items: Schema, limit: int) -> Schema:
-    return {"type": "array", "items": items, "minItems": 1, "maxItems": limit}
+def _list(items: Schema, least: int, most: int) -> Schema:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
 
 
 def _replaced(schema: Schema, name: str, by: Mapping[str, Any]) -> Schema:
