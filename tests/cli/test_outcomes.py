@@ -119,3 +119,15 @@ def test_parquet_by_request_is_added(run: Run, copy: Path) -> None:
     ran = run("outcomes", "add", copy / "o.parquet", "-p", copy, "--json")
     assert ran.json["matched"] == 1
     assert run("outcomes", "status", "-p", copy, "--json").json["with_outcome"] == 1
+
+
+def test_a_refresh_from_answered_rows_needs_only_a_store(run: Run, copy: Path) -> None:
+    (copy / "jomon.yaml").unlink()
+    ran = run("refresh", "sales:latest", "--from", "predictions", "-p", copy)
+    assert ran.status == 0, ran.err
+    assert ran.out.startswith("Learned 0 outcomes of ")
+    assert "(the image is the same)" in ran.out
+    told = run("refresh", "sales", "--from", "predictions", "-p", copy, "--json").json
+    assert (told["source"], told["carried"], told["unrecorded"]) == ("predictions", 0, 0)
+    assert run("refresh", "sales", "--from", "silver", "-p", copy).status == 2
+    assert run("refresh", "--from", "predictions", "-p", copy).status == 2

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +36,24 @@ for n in range(int(sys.argv[3])):
     items = [Item(0, f"k{n} {i}", 0, 1.0, None) for i in range(3)]
     tables = predictions_table(root, "flights"), outcomes_table(root, "flights")
     add_outcomes(root, tables, outcome_rows([Report(1_767_225_600_000_000, f"{me} {n}", items)]), "t", None)
+"""
+
+FILE_ADDER = """
+import sys
+from pathlib import Path
+import polars as pl
+from jomon.data.log_records import Item, Report
+from jomon.data.outcomes_table import outcome_rows, outcomes_table
+from jomon.data.outcomes_writing import add_outcomes
+from jomon.data.predictions import predictions_table
+
+root = Path(sys.argv[1])
+items = [Item(0, f"k{i}", 0, 1.0, None) for i in range(20_000)]
+new = outcome_rows([Report(1_767_225_600_000_000, "file", items)])
+tables = predictions_table(root, "flights"), outcomes_table(root, "flights")
+print("ready", flush=True)
+add_outcomes(root, tables, new, "t", None)
+print("added", flush=True)
 """
 
 
@@ -73,6 +92,22 @@ def test_what_a_file_brought_is_known_to_the_mover_and_stays_through_its_upkeep(
     journal.close()
     found = read_outcomes(root, FLEET, columns=["key", "status"])
     assert sorted(found.rows()) == [("a", "new"), ("a", "repeated"), ("b", "new"), ("b", "repeated")]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.06, 0.2])
+def test_a_process_that_is_killed_has_added_all_or_nothing(tmp_path: Path, delay: float) -> None:
+    command = [sys.executable, "-c", FILE_ADDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as adder:
+        assert adder.stdout is not None
+        assert adder.stdout.readline() == "ready\n"
+        with suppress(subprocess.TimeoutExpired):
+            adder.wait(delay)
+        adder.kill()
+        said = adder.stdout.read()
+    found = read_outcomes(tmp_path, FLEET)
+    assert found.height in ((20_000,) if said else (0, 20_000))
+    again = Counter(add(tmp_path, *(f"k{i}" for i in range(20_000))))
+    assert again == {"repeated" if found.height else "new": 20_000}
 
 
 @pytest.mark.parametrize("first", ["file", "mover"])
