@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +27,8 @@ from bench.memory import family
 HERE = Path(__file__).parent
 PATIENCE = 120.0  # seconds that a server may take to its first answer
 PAUSE = 0.002  # seconds between questions to a server that starts
+TOGETHER = 20  # requests over one connection where all are sent once
+JSON = {"Content-Type": "application/json"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -167,12 +170,25 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             method = "GET" if body is None else "POST"
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, JSON)
             response = connection.getresponse()
             return Answer(response.status, response.read())
         except http.client.HTTPException as error:
             raise OSError(str(error)) from None
         finally:
+            connection.close()
+
+    def ask_all(self) -> None:
+        """Send every request of its file, some over each connection, so that all workers get their share."""
+        asked = lines(self.requests)
+        while some := list(islice(asked, TOGETHER)):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            for path, body in some:
+                connection.request("POST", path, body, JSON)
+                response = connection.getresponse()
+                said = response.read()
+                if response.status != 200:
+                    raise SystemExit(f"{self.name} answered {response.status}: {said[:500]!r}")
             connection.close()
 
     def said(self) -> str:
@@ -236,10 +252,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / TICKS
 
 
-def lines(requests: Path, count: int) -> Iterator[tuple[str, str]]:
-    """The first requests of a file: path and body."""
+def lines(requests: Path, count: int | None = None) -> Iterator[tuple[str, str]]:
+    """The first requests of a file, all where no count is given: path and body."""
     with requests.open() as file:
-        for _, line in zip(range(count), file, strict=False):
+        for line in islice(file, count):
             path, _, body = line.rstrip("\n").partition("\t")
             yield path, body
 

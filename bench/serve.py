@@ -31,22 +31,25 @@ from bench.serve_fleet import Shape, leaves_of, models, packs_of, project, reque
 from bench.serve_sides import Sides, check_logs, check_mlserver, check_ours
 
 CONNECTIONS = (1, 16)
-BODIES = 4096
 WARMED = 16  # connections of the warm-up
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much one run does: the fleet, rounds, and seconds of warm-up and of each measurement."""
+    """How much one run does: the fleet, rounds, seconds of warm-up and of each measurement, and different requests.
+
+    Full runs have so many requests that hardly one is sent twice: what a server remembers of one helps no other.
+    """
 
     shape: Shape
     rounds: int
     warm: float
     measured: float
+    bodies: int
 
 
-SHORT = Size(Shape(4, 6, 250), rounds=1, warm=1, measured=1)
-FULL = Size(Shape(12, 24, 250), rounds=7, warm=3, measured=8)
+SHORT = Size(Shape(4, 6, 250), rounds=1, warm=1, measured=1, bodies=10_000)
+FULL = Size(Shape(12, 24, 250), rounds=7, warm=3, measured=8, bodies=100_000)
 Taken = dict[str, dict[int, list[Load]]]
 
 
@@ -89,19 +92,20 @@ def tried(sides: Sides, size: Size, cores: Cores) -> dict[int, float]:
     return out
 
 
-def prepared(folder: Path, shape: Shape, core: str | None) -> Sides:
+def prepared(folder: Path, size: Size, core: str | None) -> Sides:
     """Our fleet, MLServer's models and the requests for both."""
+    shape = size.shape
     with step(f"a fleet of {shape.members} members and a root"):
         built = project(folder / "project", shape)
     with step(f"{shape.members} models for MLServer"):
         fitted = models(folder / "models", shape)
-    return Sides(folder, built, fitted, requests(folder, shape, BODIES), core)
+    return Sides(folder, built, fitted, requests(folder, shape, size.bodies), core)
 
 
 def measure(size: Size, cores: Cores) -> dict[str, Any]:
     """S5."""
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
-        sides = prepared(Path(name), size.shape, cores.server)
+        sides = prepared(Path(name), size, cores.server)
         # Where cores are shared out, two processes of MLServer would share one: it is tried on all of them.
         loose = Sides(sides.folder, sides.project, sides.models, sides.requests)
         found = tried(loose, size, FREE)
@@ -173,7 +177,7 @@ def profile(size: Size, cores: Cores, file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
         with step("a fleet"):
             built = project(Path(name, "project"), size.shape)
-        sides = Sides(Path(name), built, None, requests(Path(name), size.shape, BODIES), cores.server)
+        sides = Sides(Path(name), built, None, requests(Path(name), size.shape, size.bodies), cores.server)
         with sides.ours() as server:
             worker = next(pid for pid, role in server.processes().items() if role == "worker")
             drive(server, WARMED, size.warm, cores.load)
