@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from jomon.serving.errors import RequestError
 
 ABSENT = msgspec.UNSET
 """What stands for a column that the caller did not send."""
-Number = bool | float | None
+Number = float | None
 Text = str | bool | int | float | None
 Time = str | None
 
@@ -49,29 +49,34 @@ class BodyDecoder:
 
     def __init__(self, columns: RowColumns, *, ignore_unknown: bool) -> None:
         self.columns = columns
-        row = row_type(columns, ignore_unknown=ignore_unknown)
-        body = msgspec.defstruct(
-            "Body",
-            [("rows", list[row]), ("id", str | None, None), ("explain", bool, False)],  # type: ignore[valid-type]
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        self._decode = msgspec.json.Decoder(body).decode
+        self._decode = _decoder(row_type(columns, ignore_unknown=ignore_unknown)).decode
+        # Truth values in columns of numbers count 1 and 0; a body without them need not pay for that.
+        self._lenient = _decoder(row_type(columns, ignore_unknown=ignore_unknown, truths=True)).decode
+        self._numbers = [f"c{at}" for at, column in enumerate(columns) if column.kind == "number"]
 
     def decode(self, data: bytes) -> PredictBody:
         """The request in `data`; raises `RequestError` (400 for no JSON, 422 for rows that do not fit)."""
         try:
             body: Any = self._decode(data)
-        except msgspec.ValidationError as error:
-            self._refuse(str(error))
+        except msgspec.ValidationError:
+            return self._second_look(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise RequestError(
                 400, f"The body is no JSON that can be read ({error}): correct it.", "malformed"
             ) from None
         return body  # type: ignore[no-any-return]
 
-    def _refuse(self, problem: str) -> NoReturn:
-        raise RequestError(422, self._sentence(problem), "invalid")
+    def _second_look(self, data: bytes) -> PredictBody:
+        """A body that does not fit as it is: its truth values made numbers, or the reason why it is refused."""
+        try:
+            body: Any = self._lenient(data)
+        except msgspec.ValidationError as error:
+            raise RequestError(422, self._sentence(str(error)), "invalid") from None
+        for row in body.rows:
+            for name in self._numbers:
+                if isinstance(getattr(row, name), bool):
+                    setattr(row, name, float(getattr(row, name)))
+        return body  # type: ignore[no-any-return]
 
     def _sentence(self, problem: str) -> str:
         place = _PLACE.match(problem)
@@ -103,9 +108,20 @@ class BodyDecoder:
         )
 
 
-def row_type(columns: RowColumns, *, ignore_unknown: bool) -> type[msgspec.Struct]:
-    """The type of one row: a field per column, in order; what is not required may be left out."""
-    types: Mapping[str, Any] = {"number": Number, "text": Text, "time": Time}
+def _decoder(row: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    body = msgspec.defstruct(
+        "Body",
+        [("rows", list[row]), ("id", str | None, None), ("explain", bool, False)],  # type: ignore[valid-type]
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(body)
+
+
+def row_type(columns: RowColumns, *, ignore_unknown: bool, truths: bool = False) -> type[msgspec.Struct]:
+    """The type of one row: a field per column, in order; what is not required may be left out. With `truths` numbers
+    may be true or false."""
+    types: Mapping[str, Any] = {"number": Number | bool if truths else Number, "text": Text, "time": Time}
     fields = []
     for at, column in enumerate(columns):
         kind = types[column.kind]
@@ -138,15 +154,14 @@ def rows_of_columns(
                 raise RequestError(422, f"Column {column.name!r} is missing: send it.", "invalid")
             taken.append([ABSENT] * count)
             continue
-        if column.kind == "number":
-            _need_numbers(column.name, values)
-        taken.append(values)
+        taken.append(_numbers(column.name, values) if column.kind == "number" else values)
     return list(zip(*taken, strict=True))
 
 
-def _need_numbers(name: str, values: Sequence[Any]) -> None:
+def _numbers(name: str, values: Sequence[Any]) -> list[float | None]:
     for row, value in enumerate(values):
         if isinstance(value, str):
             raise RequestError(
                 422, f"Row {row}: column {name!r} holds the text {value!r}: send a number.", "invalid"
             )
+    return [None if value is None else float(value) for value in values]

@@ -46,7 +46,8 @@ class Journal:
     """The writer of one process: appends frames to files of its own slot. Methods may be called from any thread.
 
     Make one with `open`; it is not for a process that forks without exec (the child would hold the slot too).
-    `failed_syncs` counts syncs that the disk refused: what they were to make safe is safe only from processes.
+    `syncs` counts syncs, `failed_syncs` those that the disk refused: what they were to make safe is safe from the death
+    of processes alone.
     """
 
     def __init__(self, slot: Slot, sync: float, rotate_bytes: int, rotate_seconds: float) -> None:
@@ -65,6 +66,7 @@ class Journal:
         self._left: list[int] = []  # files that get no more writes, to be synced and closed
         self._names = True  # whether names in the folder wait for a sync
         self._closed = False
+        self.syncs = 0
         self._lock, self._sync_lock = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -98,6 +100,11 @@ class Journal:
                 "permissions."
             ) from error
         return cls(slot, sync, rotate_bytes, rotate_seconds)
+
+    @property
+    def written(self) -> int:
+        """Bytes that this writer has written in all."""
+        return self._mark
 
     @property
     def slot(self) -> int:
@@ -244,6 +251,7 @@ class Journal:
             mark, current, left, names = self._mark, self._file, self._left, self._names
             self._left, self._names = [], False
         refused = False
+        self.syncs += 1
         for file in (*left, current):
             try:
                 if file >= 0:
