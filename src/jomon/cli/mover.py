@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -17,6 +18,9 @@ from jomon.cli.options import Json, ProjectDir, home_here
 
 if TYPE_CHECKING:
     from jomon.project.moving import MoveReport
+    from jomon.project.refreshing import RefreshReport
+
+POLITE = 10
 
 
 def mover(
@@ -28,14 +32,23 @@ def mover(
     lifeline: Annotated[
         int | None, typer.Option(metavar="FD", min=0, help="End when this pipe closes.", hidden=True)
     ] = None,
+    refresh: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REF",
+            help="An image whose fast parts learn as `serving.refresh` says; by default the latest of each fleet.",
+        ),
+    ] = None,
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> int:
     """Move the prediction log into the tables `predictions/FLEET` and `outcomes/FLEET`, each record once.
 
     `jomon serve` runs it beside the server; run it alone where the server was told not to. It joins small files, and
-    lets rows go that are older than `serving.log.retention`. SIGTERM or Ctrl-C ends it after one last pass.
+    lets rows go that are older than `serving.log.retention`. It also reads lookups again and refreshes fast parts where
+    the section `serving` says so. SIGTERM or Ctrl-C ends it after one last pass.
     """
+    from jomon.project.chores import beside
     from jomon.project.moving import fleets_with_log, move_once, watch
 
     home = home_here(project)
@@ -50,8 +63,18 @@ def mover(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     # Ctrl-C reaches a whole group: with a lifeline it is for the server, which ends the mover after its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN if lifeline is not None else lambda *_: stop.set())
-    watch(home, fleets or (), stop, lifeline=lifeline, moved=_line if as_json else _quiet, failed=told)
+    if lifeline is not None:
+        os.nice(POLITE)  # answers go first; what waits is safe in the log
+    with beside(home, refresh or (), _refreshed, told):
+        watch(home, fleets or (), stop, lifeline=lifeline, moved=_line if as_json else _quiet, failed=told)
     return 0
+
+
+def _refreshed(report: RefreshReport) -> None:
+    told(
+        f"refreshed {report.name}: {words.of_things(report.outcomes, 'outcome')} of {report.since} to {report.until} "
+        f"learned, sha256:{report.digest.short}"
+    )
 
 
 def _show(report: MoveReport) -> None:

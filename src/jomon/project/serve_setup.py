@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from jomon.project.home import STORE_VARIABLE, Home
 from jomon.project.serving import fleet_of, served_names
 from jomon.serving.binding import decide
 from jomon.serving.config import Command, Limits, ServedName, ServerConfig, WorkerConfig
+from jomon.serving.run_folder import PREFIX
 from jomon.store.first_key import first_key
 from jomon.store.keys import KeyFile
 
@@ -68,12 +69,10 @@ def configured(wishes: Wishes, told: Callable[[str], None]) -> tuple[ServerConfi
     about = [_checked(name) for name in names]
     if wishes.memory is not None:
         about.append(_admitted(names, wishes.workers, wishes.memory))
-    run = root / RUN
-    _clear_dead(run)
     worker = WorkerConfig(
         names,
         wishes.limits,
-        run / f"serve-{os.getpid()}",
+        root / RUN / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}",
         keys=root,
         keys_required=binding.keys_required,
         key_file=wishes.key_file,
@@ -101,7 +100,10 @@ def configured(wishes: Wishes, told: Callable[[str], None]) -> tuple[ServerConfi
 def _mover(home: Path, names: Sequence[ServedName]) -> Command:
     """The command of the mover of one store."""
     fleets = dict.fromkeys(fleet_of(name.reference) for name in names if name.home == home)
-    return Command((sys.executable, "-m", "jomon.cli.main", "mover", *fleets), {STORE_VARIABLE: str(home)})
+    tags = dict.fromkeys(name.reference for name in names if name.home == home and "@" not in name.reference)
+    refreshed = [word for tag in tags for word in ("--refresh", tag)]
+    words = (sys.executable, "-m", "jomon.cli.main", "mover", *fleets, *refreshed)
+    return Command(words, {STORE_VARIABLE: str(home)})
 
 
 def _checked(name: ServedName) -> str:
@@ -127,11 +129,3 @@ def _admitted(names: Sequence[ServedName], workers: int, limit: int) -> str:
             f"These fleets need {told}, more than --memory {limit / 1e6:,.0f} MB: give more, or serve fewer."
         )
     return f"needs {told}, of {limit / 1e6:,.0f} MB"
-
-
-def _clear_dead(run: Path) -> None:
-    """Remove what servers left that did not end in order."""
-    for folder in run.glob("serve-*"):
-        number = folder.name.removeprefix("serve-")
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
