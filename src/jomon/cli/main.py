@@ -25,6 +25,7 @@ from jomon.cli.outcomes import outcomes
 from jomon.cli.predict import predict
 from jomon.cli.prune import prune
 from jomon.cli.refresh import refresh
+from jomon.cli.replay import replay
 from jomon.cli.rm import rm
 from jomon.cli.route import route
 from jomon.cli.serve import serve
@@ -35,7 +36,7 @@ from jomon.cli.verify import verify
 START, FLEET, IMAGES, STORE = "Start", "Fleets", "Images", "Store"
 _VERBS = {
     START: (init, check, demo, doctor),
-    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, mover),
+    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, replay, mover),
     IMAGES: (images, inspect, history, diff, tag, rm),
     STORE: (prune, verify),
 }

@@ -75,6 +75,11 @@ class Steps:
             whole = f"/{int(task.total):,}" if task.total else ""
             self._progress.update(self._task, done=f"{int(task.completed):,}{whole}{unit}")
 
+    def reach(self, done: float, text: str) -> None:
+        """The running step has come to `done` of its total; `text` says where that is."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, done=text)
+
     def end(self, text: str, *, cached: bool = False, took: float | None = None) -> None:
         """The running step ended; its line stays."""
         self._clear()

@@ -1,0 +1,234 @@
+"""Replay: recorded rows played as live traffic in event time, answered in this process or by a server.
+
+Rows are asked about in order of their time, without what lookups bring; the outcome of a row is reported when it became
+known, `data.target.known_after` later, and never before its prediction was acknowledged. Event time is the time of the
+rows; `received_at` in the tables is the clock of the machine, as for any other request.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jomon.core.errors import JomonError, StoreError
+from jomon.core.localtime import LocalTime
+from jomon.project.inspecting import open_image
+from jomon.project.replay_plan import SECOND, Pace, Recorded, read_moment, read_recorded
+from jomon.project.replay_sheet import Replayed, Sheet, latencies_of, levels_of, local_text, loss_of
+
+if TYPE_CHECKING:
+    from jomon.core.spec import ProjectSpec
+    from jomon.oci.digest import Digest
+    from jomon.project.home import Home
+    from jomon.serving.image import ServedImage
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be replayed, and how.
+
+    `since` (included) and `until` (excluded) are times as text; without them it is the held-out time of the image, to
+    the end of the data. `speed`: times real time, None as fast as it goes. `url`: the server to ask, None to answer
+    here; `key`: its API key; `connections`: requests on their way at once.
+    """
+
+    reference: str
+    since: str | None = None
+    until: str | None = None
+    speed: float | None = None
+    url: str | None = None
+    key: str | None = None
+    connections: int = 8
+    outcomes: bool = True
+    patience: float = 30.0
+
+
+class Replay:
+    """One replay: rows read, ready to be played once. Raises `JomonError` where the span is none, or data lack what
+    the image needs."""
+
+    def __init__(self, home: Home, wish: Wish) -> None:
+        self.home, self.wish = home, wish
+        self.reference = (
+            wish.reference if ":" in wish.reference or "@" in wish.reference else f"{wish.reference}:latest"
+        )
+        self.digest, self.spec, end_day = _image(home, self.reference)
+        self._zone = self.spec.data.zone
+        self.since_us = (
+            LocalTime(self._zone).day_start(end_day)
+            if wish.since is None
+            else read_moment(wish.since, "--from", self.spec)
+        )
+        until_us = None if wish.until is None else read_moment(wish.until, "--to", self.spec)
+        if until_us is not None and until_us <= self.since_us:
+            raise JomonError(
+                f"The span from {self.local(self.since_us)} to {self.local(until_us)} is empty: --to has to be later "
+                "than --from."
+            )
+        self.recorded: Recorded = read_recorded(home, self.spec, self.since_us, until_us)
+        if until_us is None:
+            last = int(self.recorded.times[-1]) if len(self.recorded) else self.since_us
+            until_us = last + SECOND
+        self.until_us = until_us
+        self.sheet = Sheet(self.recorded)
+        self.name = secrets.token_hex(4)
+        self._seconds = 0.0
+        self._moved: dict[str, Any] | None = None
+        self._levels: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def fleet(self) -> str:
+        """The name of the fleet."""
+        return self.spec.fleet
+
+    @property
+    def last_us(self) -> int:
+        """The moment at which the last of it is due: of a row, or of an outcome."""
+        if not len(self.recorded):
+            return self.since_us
+        last = int(self.recorded.times[-1])
+        return last + (self.recorded.known_after_us if self.wish.outcomes else 0)
+
+    def play(self, told: Callable[[int], None] = lambda moment_us: None) -> None:
+        """Play it; `told` hears of the moment that event time has come to. What was sent stays, whatever happens."""
+        if not len(self.recorded):
+            return
+        self._prepare()
+        began = time.perf_counter()
+        try:
+            self._play(Pace(self.wish.speed, int(self.recorded.times[0])), told)
+        finally:
+            self._seconds = time.perf_counter() - began
+
+    def _prepare(self) -> None:
+        if self.wish.url is None:
+            self._levels[self._served.digest] = self._served.levels
+
+    def _play(self, pace: Pace, told: Callable[[int], None]) -> None:
+        wish = self.wish
+        if wish.url is None:
+            from jomon.project.replay_process import play
+
+            play(self.home, self._served, self.sheet, self.name, pace, outcomes=wish.outcomes, told=told)
+            return
+        from jomon.project import replay_http
+        from jomon.project.replay_connection import Target
+
+        replay_http.play(
+            Target.of(wish.url, wish.key),
+            self.fleet,
+            self.sheet,
+            self.name,
+            pace,
+            connections=wish.connections,
+            outcomes=wish.outcomes,
+            told=told,
+            patience=wish.patience,
+        )
+
+    @cached_property
+    def _served(self) -> ServedImage:
+        return _served(self.home, self.reference, str(self.digest))
+
+    def finish(self) -> None:
+        """Bring what was answered here into the tables, unless a mover is at work, which does that; or see by which
+        levels a server answered, by routing the rows as its images do, where these are in this store."""
+        if not len(self.recorded):
+            return
+        if self.wish.url is None:
+            from jomon.project.moving import move_once
+
+            try:
+                self._moved = move_once(self.home, self.fleet).document()
+            except StoreError:
+                self._moved = None
+            return
+        for digest, number in self.sheet.images.items():
+            try:
+                image = _served(self.home, self.reference, digest)
+            except JomonError:
+                continue
+            self._levels[digest] = image.levels
+            _route(image, number, self.sheet)
+
+    def report(self) -> Replayed:
+        """What it did."""
+        sheet, recorded = self.sheet, self.recorded
+        levels, unknown = levels_of(sheet, self._levels)
+        by_image = {digest: int((sheet.image_of == number).sum()) for digest, number in sheet.images.items()}
+        told = int(sheet.told.sum())
+        first = int(recorded.times[0]) if sheet.asked else None
+        answered = sheet.image_of >= 0
+        return Replayed(
+            replay=self.name,
+            fleet=self.fleet,
+            reference=self.reference,
+            url=self.wish.url,
+            images=by_image,
+            since=self.local(self.since_us),
+            until=self.local(self.until_us),
+            rows=len(recorded),
+            answered=sheet.answered,
+            refused=dict(sheet.refused),
+            failed=dict(sheet.failed),
+            unsent=len(recorded) - sheet.asked,
+            retried=sheet.retried,
+            outcomes=told,
+            outcomes_failed=dict(sheet.outcomes_failed),
+            without_outcome=int((recorded.targets[answered] != recorded.targets[answered]).sum()),
+            reports=sheet.reports,
+            first_event=None if first is None else self.local(first),
+            last_event=None if sheet.last_us is None else self.local(sheet.last_us),
+            seconds=self._seconds,
+            latency_ms=latencies_of(sheet),
+            levels=levels or dict.fromkeys(_level_names(self.spec), 0),
+            unknown_level=unknown,
+            missed=dict(sheet.missed),
+            loss=loss_of(sheet),
+            problem=sheet.problem,
+            moved=self._moved,
+        )
+
+    def local(self, moment_us: int) -> str:
+        """A moment in the zone of the project: 2013-10-15T12:00:00-04:00."""
+        return local_text(moment_us, self._zone)
+
+
+def _image(home: Home, reference: str) -> tuple[Digest, ProjectSpec, int]:
+    """The digest of an image, what it was built of, and the first local day that its slow parts did not see."""
+    from jomon.core.spec import ProjectSpec
+
+    image = open_image(home, reference)
+    return image.digest, ProjectSpec.from_canonical(image.fleet["spec"]), int(image.fleet["end_day"])
+
+
+def _served(home: Home, reference: str, digest: str) -> ServedImage:
+    from jomon.project.serving import StoreSource, fleet_of
+    from jomon.serving.tally import Tally
+
+    return StoreSource(home, Tally(fleet_of(reference))).load(reference, digest)
+
+
+def _level_names(spec: ProjectSpec) -> tuple[str, ...]:
+    return tuple(stage.name or "(all)" for stage in spec.stages)
+
+
+def _route(image: ServedImage, number: int, sheet: Sheet) -> None:
+    """Note by which level the rows that `image` answered were answered, and which lookups had nothing for them."""
+    from jomon.core.errors import PredictError
+    from jomon.serving.decoding import ABSENT
+
+    raw = sheet.recorded.raw(image.columns, ABSENT)
+    for at in np.flatnonzero(sheet.image_of == number).tolist():
+        try:
+            row = image.path.row(raw.take(at, at + 1)[0])
+        except PredictError:
+            continue
+        sheet.levels[at] = row.variant.tally[0]
+        sheet.missed.update(row.missed)
