@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jomon.serving.app import WorkerConfig
-from jomon.serving.server import ServerConfig, _Server
-from jomon.serving.worker import Limits
+from jomon.serving.config import Limits, ServerConfig, WorkerConfig
+from jomon.serving.server import _Server
 
 HEADERS = [("content-type", "application/json")]
 

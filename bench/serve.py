@@ -10,7 +10,8 @@ Needs wrk (Debian, Ubuntu: apt-get install wrk). S5: the servers of `bench.serve
 over 1 and 16 connections and stopped in turns, each first in some rounds; a round is one pair with each peer. Rows and
 members are random, the same for both; an answer that is not 2xx ends the run, and a sample of answers is compared with
 what `jomon predict` and LightGBM say. Ours starts every round with an empty prediction log; its mover runs beside it.
-MLServer is tried with `parallel_workers` 0 and 1, and the better one is compared. S7: see `bench.serve_memory`.
+MLServer is tried with `parallel_workers` 0 and 1, and the better one is compared, without an access log, which ours
+writes; what it loses by one is told. S7: see `bench.serve_memory`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,17 @@ def rounds(sides: Sides, size: Size, cores: Cores, workers: int) -> tuple[Taken,
     return taken, len(answer)
 
 
-def tried(sides: Sides, size: Size, cores: Cores) -> dict[int, float]:
-    """Requests a second over 16 connections that MLServer answers with 0 and with 1 parallel workers."""
+def tried(sides: Sides, size: Size) -> dict[tuple[int, bool], float]:
+    """Requests a second over 16 connections that MLServer answers, by parallel workers and with or without access log.
+
+    Nothing is pinned here: two processes of MLServer would share a core.
+    """
     out = {}
-    for workers in (0, 1):
-        with step(f"MLServer with parallel_workers {workers}"), sides.mlserver(workers) as server:
-            drive(server, WARMED, size.warm, cores.load)
-            out[workers] = drive(server, WARMED, size.measured, cores.load).rate
+    loose = replace(sides, core=None)
+    for workers, logs in ((0, False), (1, False), (0, True)):
+        with step(f"MLServer with parallel_workers {workers}"), loose.mlserver(workers, logs) as server:
+            drive(server, WARMED, size.warm)
+            out[workers, logs] = drive(server, WARMED, size.measured).rate
     return out
 
 
@@ -106,15 +111,16 @@ def measure(size: Size, cores: Cores) -> dict[str, Any]:
     """S5."""
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
         sides = prepared(Path(name), size, cores.server)
-        # Where cores are shared out, two processes of MLServer would share one: it is tried on all of them.
-        loose = Sides(sides.folder, sides.project, sides.models, sides.requests)
-        found = tried(loose, size, FREE)
-        best = max(found, key=lambda workers: found[workers])
+        found = tried(sides, size)
+        best = max(0, 1, key=lambda workers: found[workers, False])
         taken, answer = rounds(sides, size, cores, best)
         packed, (trees, leaves) = packs_of(sides.project), leaves_of(Path(name) / "models")
     results = [
         *(row for name, loads in taken.items() for row in rows(name, loads)),
-        *(single(f"MLServer with parallel_workers {w}, 16 connections", found[w], "1/s") for w in found),
+        *(
+            single(f"MLServer tried with parallel_workers {w}, access log {('off', 'on')[logs]}", rate, "1/s")
+            for (w, logs), rate in found.items()
+        ),
         single("members of ours below the root; models of MLServer", size.shape.members, "members"),
         single("trees of one of our chains, half of them the root's", 2 * packed.trees, "trees"),
         single("leaves of a tree of ours", packed.leaves, "leaves"),

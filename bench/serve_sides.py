@@ -63,13 +63,13 @@ class Sides:
             "constant", command, port, self.requests.ours, self.folder, at=HERE.parent, cores=self.core
         )
 
-    def mlserver(self, parallel_workers: int = 0) -> Server:
-        """MLServer with a model for each member."""
+    def mlserver(self, parallel_workers: int = 0, access_log: bool = False) -> Server:
+        """MLServer with a model for each member; its access log hangs on its setting `debug`, on by default."""
         assert self.models is not None
         http, grpc, metrics = free_ports(3)
         env = {
             "MLSERVER_PARALLEL_WORKERS": str(parallel_workers),
-            "MLSERVER_DEBUG": "false",
+            "MLSERVER_DEBUG": str(access_log).lower(),
             "MLSERVER_HOST": "127.0.0.1",
             "MLSERVER_HTTP_PORT": str(http),
             "MLSERVER_GRPC_PORT": str(grpc),
