@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jomon.core.errors import SpecError, UnknownNameError
+from jomon.core.errors import JomonError, SpecError, UnknownNameError
+from jomon.oci import media
 from jomon.oci.digest import Digest
 from jomon.project.fleet import Fleet
 from jomon.project.home import FOLDER, Home, find_home, home_of
 from jomon.serving.auth import Authority
 from jomon.serving.config import ServedName
-from jomon.serving.following import ImageSource
+from jomon.serving.following import ImageSource, to_stderr
 from jomon.serving.image import ServedImage
 from jomon.serving.lookups import ServedLookups
 from jomon.serving.recording import keyed_hash
@@ -87,6 +88,9 @@ class StoreSource(ImageSource):
     def load(self, reference: str, digest: str) -> ServedImage:
         """The image, every layer checked, warm."""
         fleet = Fleet.load(self._home, Digest.parse(digest))
+        for blob in (fleet.manifest.config, *fleet.manifest.layers):
+            if blob.media_type != media.MODEL_WEIGHT_RAW:  # those were checked when they were opened
+                self._home.images.open_blob(blob)
         spec = fleet.runtime.spec
         lookups = ServedLookups(self._home.root / "lookups", spec, self._tally.lookup_missed)
         served = ServedImage(fleet.name, reference, digest, fleet.runtime, lookups, self._hashed)
@@ -120,10 +124,14 @@ def hash_key(home: Home) -> bytes:
     return path.read_bytes()
 
 
-def setups(names: Sequence[ServedName]) -> tuple[FleetSetup, ...]:
+def setups(
+    names: Sequence[ServedName], served_before: Callable[[str], str | None] = lambda reference: None
+) -> tuple[FleetSetup, ...]:
     """The fleets of a worker, their images loaded; several references to one fleet are versions of it.
 
-    Raises `SpecError` where two stores have a fleet of the same name, and what loading raises.
+    `served_before` gives the digest that another worker of this server serves a reference as: that image is taken
+    where the name is gone meanwhile, or what it means now is damaged. Raises `SpecError` where two stores have a fleet
+    of the same name, and what loading raises.
     """
     by_fleet: dict[str, list[ServedName]] = {}
     for name in names:
@@ -134,10 +142,22 @@ def setups(names: Sequence[ServedName]) -> tuple[FleetSetup, ...]:
             raise SpecError([f"Two stores have a fleet {fleet}: serve them by servers of their own."])
         home, tally = Home(mine[0].home), Tally(fleet)
         source = StoreSource(home, tally)
-        images = tuple(source.load(n.reference, source.resolve(n.reference)) for n in mine)
+        images = tuple(_first(source, n.reference, served_before) for n in mine)
         sync = min(image.runtime.spec.serving.log.sync.total_seconds() for image in images)
         out.append(FleetSetup(images, source, home.root / "log" / images[0].fleet, tally, sync))
     return tuple(out)
+
+
+def _first(source: StoreSource, reference: str, served_before: Callable[[str], str | None]) -> ServedImage:
+    """The image that a worker begins with."""
+    try:
+        return source.load(reference, source.resolve(reference))
+    except JomonError as error:
+        last = served_before(reference)
+        if last is None:
+            raise
+        to_stderr(f"{reference} stays as it is ({last[:19]}): {error}")
+        return source.load(reference, last)
 
 
 def authority(root: Path, key_file: Path | None) -> Authority:

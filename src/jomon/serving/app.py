@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from importlib import import_module
 
 from jomon import __version__
 from jomon.project.serving import authority, setups
@@ -11,6 +12,7 @@ from jomon.serving.access_log import AccessLog
 from jomon.serving.clock import clock_of
 from jomon.serving.config import WorkerConfig
 from jomon.serving.http import App
+from jomon.serving.run_folder import RunFolder
 from jomon.serving.worker import Worker
 
 SWITCH_SECONDS = 0.001
@@ -20,8 +22,11 @@ SWITCH_SECONDS = 0.001
 def load(config: WorkerConfig) -> App:
     """The application of a worker, its images loaded and warm."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    import_module("jomon.engine.kernel")  # what every engine needs, imported before images are loaded
+    gc.collect()
+    gc.freeze()  # modules live as long as the process: no collection looks at them; images come and go
     worker = Worker(
-        setups(config.names),
+        setups(config.names, RunFolder(config.run).image),
         config.limits,
         clock_of(config.clock),
         authority(config.keys, config.key_file) if config.keys_required else None,
@@ -31,7 +36,4 @@ def load(config: WorkerConfig) -> App:
         config.run,
         batch_wait=config.batch_wait,
     )
-    app = App(worker, __version__)
-    gc.collect()
-    gc.freeze()  # what lives as long as the process is not looked at by every collection
-    return app
+    return App(worker, __version__)

@@ -105,6 +105,7 @@ class Batcher:
         self, image: ServedImage, request_id: str, caller_id: str | None, received_us: int, raw: Sequence[Any]
     ) -> Waiting:
         waiting = Waiting(image, request_id, caller_id, received_us, [], self._loop.create_future())
+        self.queued += len(raw)
         task = self._loop.create_task(self._answer_large(waiting, raw))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -117,7 +118,6 @@ class Batcher:
             waiting.rows = waiting.image.ready(raw, waiting.received_us)
             waiting.scored = waiting.image.score(waiting.rows)
 
-        self.queued += len(raw)
         try:
             await self._loop.run_in_executor(self._threads, work)
             mark = self._record([waiting])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -28,6 +29,8 @@ class ImageSource(Protocol):
 
 
 Told = Callable[[str], None]
+AGAIN_SECONDS = 10.0
+"""How long after a refusal the same names are looked at again: reading and checking a large image takes its time."""
 
 
 def to_stderr(line: str) -> None:
@@ -38,18 +41,26 @@ def to_stderr(line: str) -> None:
 class Follower:
     """Watches the names that one lane serves; `check` runs beside the event loop, in a thread."""
 
-    def __init__(self, lane: Lane, source: ImageSource, told: Told = to_stderr) -> None:
-        self._lane, self._source, self._told = lane, source, told
-        self._stamp: object = None
+    def __init__(
+        self,
+        lane: Lane,
+        source: ImageSource,
+        told: Told = to_stderr,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lane, self._source, self._told, self._steady = lane, source, told, steady
+        self._stamp: object = object()
+        self._again = float("inf")
         self._said: dict[str, str] = {}
 
     def check(self) -> list[ServedImage]:
         """Images that are to take over, ready; a name that vanished or an image that is damaged changes nothing."""
         stamp = self._source.stamp()
-        if stamp == self._stamp:
+        if stamp == self._stamp and self._steady() < self._again:
             return []
         found = []
         whole = True
+        self._stamp, self._again = stamp, self._steady() + AGAIN_SECONDS
         for image in list(self._lane):
             try:
                 digest = self._source.resolve(image.reference)
@@ -60,7 +71,7 @@ class Follower:
                 whole = False
                 self._tell(image, error)
         if whole:
-            self._stamp = stamp
+            self._again = float("inf")
         return found
 
     def _tell(self, image: ServedImage, error: JomonError) -> None:

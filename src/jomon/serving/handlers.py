@@ -26,7 +26,6 @@ from jomon.serving.page import page
 from jomon.serving.reply import JSON, Reply, json_reply, typed_reply
 from jomon.serving.routes import BY_NAME
 from jomon.serving.rowpath import Row
-from jomon.serving.worker import METRICS
 
 if TYPE_CHECKING:
     from jomon.serving.http import Exchange
@@ -154,7 +153,7 @@ class Handlers:
     async def _metrics(self, exchange: Exchange) -> Reply:
         self._worker.flush()
         loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(None, render, self._worker.run / METRICS)
+        text = await loop.run_in_executor(None, render, self._worker.run.metrics)
         return typed_reply(CONTENT_TYPE, text)
 
     async def _openapi(self, exchange: Exchange) -> Reply:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from jomon.core.suggest import ending
 from jomon.serving.batcher import Batcher
 from jomon.serving.errors import RequestError
 from jomon.serving.image import ServedImage
 from jomon.serving.journal import Journal
+from jomon.serving.rowpath import RowPath
 from jomon.serving.tally import Tally
+
+
+@dataclass(frozen=True)
+class _Retiring:
+    """An image that was replaced, and what has to be let go when the last request that it answers has ended."""
+
+    image: weakref.ref[ServedImage]
+    path: RowPath
+    header: int
 
 
 class Lane:
@@ -23,7 +34,7 @@ class Lane:
         self._images = {version_of(image.reference): image for image in images}
         self._first = version_of(images[0].reference)
         self.image = images[0]
-        self._retiring: list[tuple[weakref.ref[ServedImage], int | None]] = []
+        self._retiring: list[_Retiring] = []
 
     def __iter__(self) -> Iterator[ServedImage]:
         return iter(self._images.values())
@@ -57,18 +68,29 @@ class Lane:
         self._images[version] = image
         if version == self._first:
             self.image = image
-        self._retiring.append((weakref.ref(old), old.journal_header))
+        if old.journal_header is None:
+            old.journal_header = self.journal.declare(old.header())  # a request on its way may need it yet
+        self._retiring.append(_Retiring(weakref.ref(old), old.path, old.journal_header))
         self.tally.add("jomon_image_swaps_total")
 
-    def sweep(self) -> None:
-        """Let go of what belongs to images that nobody holds any more."""
-        left = []
-        for image, header in self._retiring:
-            if image() is not None:
-                left.append((image, header))
-            elif header is not None:
-                self.journal.retire(header)
-        self._retiring = left
+    @property
+    def draining(self) -> int:
+        """Images that were replaced and that somebody holds still."""
+        return len(self._retiring)
+
+    def sweep(self) -> bool:
+        """Let go of what belongs to images that nobody holds any more; whether there were any."""
+        retiring, self._retiring = self._retiring, []
+        gone: list[_Retiring] = []
+        for one in retiring:
+            (gone if one.image() is None else self._retiring).append(one)
+        # The same image may have come back: then it has the same header.
+        used = {image.journal_header for image in self} | {one.header for one in self._retiring}
+        for one in gone:
+            one.path.forget()
+            if one.header not in used:
+                self.journal.retire(one.header)
+        return bool(gone)
 
     async def close(self) -> None:
         """Answer what waits, then sync and close the journal."""

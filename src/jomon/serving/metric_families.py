@@ -72,6 +72,10 @@ _TABLE = (
     _gauge("jomon_members", "fleet", "max", "Members of the image that answers."),
     _gauge("jomon_member_bytes", "fleet", "max", "Bytes of packs per member, shared by the workers."),
     _counter("jomon_image_swaps_total", "fleet", "Times a worker went over to a new image."),
+    _gauge(
+        "jomon_images_draining", "fleet", "sum",
+        "Images that were replaced and are still held, by requests in flight or lookups being read.",
+    ),
     _counter("jomon_image_refused_total", "fleet", "Times a worker kept its image because the new one was refused."),
     _counter("jomon_journal_bytes_total", "fleet", "Bytes written to the prediction log."),
     _counter("jomon_journal_syncs_total", "fleet", "Times the prediction log was put on the disk."),

@@ -243,6 +243,10 @@ class RowPath:
             self._times[value] = found
         return found
 
+    def forget(self) -> None:
+        """Forget the contexts met so far: they hold each other and this path in a circle that no collection sees."""
+        self._places.clear()
+
     def _join(self, values: list[Any], time_us: int) -> tuple[str, ...]:
         """Fill in what lookups bring where the caller did not send it; which of them had nothing."""
         missed: tuple[str, ...] = ()

@@ -1,17 +1,20 @@
-"""The supervisor: starts the workers that answer and the mover beside them, and ends them in order."""
+"""The supervisor: starts the workers that answer and the mover beside them, replaces those that die, ends all in order.
+
+It follows what its workers are, not what it was told of them: a few times a second it looks which of them live. A
+worker that dies is replaced while the others go on answering; one that keeps dying is replaced ever more slowly.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
-import subprocess
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,55 +24,79 @@ from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from jomon.core.errors import JomonError
-from jomon.serving.config import Command, ServerConfig, WorkerConfig
-from jomon.serving.worker import DRAINING, METRICS
+from jomon.serving.backoff import Backoff
+from jomon.serving.config import ServerConfig, WorkerConfig
+from jomon.serving.kept import Kept, ended, without_interrupts
+from jomon.serving.listening import address_of, require_certificate, require_port
+from jomon.serving.run_folder import RunFolder, held
 
 HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
-RESTARTS = 5
-"""Times that a server whose workers keep dying is started again before it gives up."""
-BACKOFF_SECONDS = 1.0
-KILL_SECONDS = 30
+TRIES = 6
+"""Times that a worker may die before any of this server ever answered."""
+LOOK_SECONDS = 0.5
+RENEW_SECONDS = 120.0
+"""How long a new worker may take to answer before the old one that it was to replace stays."""
+KILL_SECONDS = 20
+"""How long workers may take to answer what is in flight; longer than a body may take to arrive."""
+SAME_SIGNAL_SECONDS = 0.2
+"""Two signals so close are one: a terminal and a program in between may both send it."""
 
 
 def serve(config: ServerConfig) -> None:
-    """Answer until SIGTERM or SIGINT; raises `JomonError` where the workers cannot start or keep dying."""
-    run = config.worker.run
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (run / METRICS).mkdir(exist_ok=True)
-    # Workers begin as fresh processes: a copy of this one would hold its threads' locks.
-    multiprocessing.set_start_method("spawn", force=True)
-    movers = [_Kept(command, config.told) for command in config.movers]
-    try:
-        for mover in movers:
-            mover.start()
-        _serve_workers(config, run)
-    finally:
-        for mover in movers:
-            mover.stop()
-        shutil.rmtree(run, ignore_errors=True)
+    """Answer until SIGTERM or SIGINT; a second one ends it at once, SIGHUP replaces the workers one by one.
+
+    Raises `JomonError` where nothing can listen at the place, the workers cannot start, or a second signal came.
+    """
+    if config.tls_cert is not None and config.tls_key is not None:
+        require_certificate(config.tls_cert, config.tls_key)
+    require_port(address_of(config.host), config.port)
+    with held(config.worker.run) as run:
+        _Supervisor(config, run).serve()
 
 
-def _serve_workers(config: ServerConfig, run: Path) -> None:
-    for restart in range(RESTARTS + 1):
-        began = time.monotonic()
-        server = _Server(config, run)
-        with _without_main():
-            try:
-                server.serve(target_loader=partial(load_or_say, config.worker), wrap_loader=False)
-                return
-            except SystemExit:
-                said = next(run.glob("failed-*"), None)
-                if said is not None:
-                    raise JomonError(said.read_text()) from None
-                if (run / DRAINING).exists():
-                    return
-        config.told("a worker keeps dying; all are started again")
-        if time.monotonic() - began > 60:
-            continue
-        if restart < RESTARTS:
-            time.sleep(BACKOFF_SECONDS * 2**restart)
-    raise JomonError(f"The workers died {RESTARTS + 1} times in a row: read what they said above.")
+class _Supervisor:
+    """One server: its workers, its movers, and how it ends."""
+
+    def __init__(self, config: ServerConfig, run: RunFolder) -> None:
+        self._config, self._run = config, run
+        self._movers = [Kept(command, config.told) for command in config.movers]
+        self._server = _Server(config, run.path, self._signalled)
+        self._first: float | None = None
+        self._hurried = False
+
+    def serve(self) -> None:
+        before = {
+            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            for mover in self._movers:
+                mover.start()
+            with _without_main():
+                self._server.serve(target_loader=partial(load_or_say, self._config.worker), wrap_loader=False)
+        finally:
+            for mover in self._movers:
+                mover.stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._hurried:
+            raise JomonError(
+                "The server was ended at once: requests in flight were not answered; what was answered is in the log."
+            )
+
+    def _signalled(self, *args: Any) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            self._run.drain()
+            timer = threading.Timer(self._config.grace, self._server.interrupt)
+            timer.daemon = True
+            timer.start()
+        elif now - self._first > SAME_SIGNAL_SECONDS:
+            self._hurried = True
+            self._server.kill()
+            for mover in self._movers:
+                mover.kill()
 
 
 def load_or_say(config: WorkerConfig) -> Any:
@@ -77,21 +104,26 @@ def load_or_say(config: WorkerConfig) -> Any:
     from jomon.serving.app import load
 
     try:
-        app = load(config)
+        return load(config)
     except JomonError as error:
-        (config.run / f"failed-{os.getpid()}").write_text(str(error))
+        RunFolder(config.run).say_failed(str(error))
         raise SystemExit(2) from None
-    return app
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]
-    """Granian, with a moment between being not ready and taking no more requests."""
+    """Granian's server, with a look of its own after workers that die."""
 
-    def __init__(self, config: ServerConfig, run: Path) -> None:
-        self._grace, self._run = config.grace, run
+    reload_signal: bool
+
+    def __init__(self, config: ServerConfig, run: Path, signalled: Callable[..., None] | None = None) -> None:
+        self._run, self._told = RunFolder(run), config.told
+        self._backoffs = [Backoff(most=10.0, steady=3.0) for _ in range(config.workers)]
+        self._due: dict[int, float] = {}
+        self._problem: JomonError | None = None
+        self._signalled = signalled or self.interrupt
         super().__init__(
             "jomon",
-            address=config.host,
+            address=address_of(config.host),
             port=config.port,
             interface=Interfaces.RSGI,
             workers=config.workers,
@@ -104,74 +136,112 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
             ssl_cert=config.tls_cert,
             ssl_key=config.tls_key,
             log_enabled=False,
-            respawn_failed_workers=True,
             workers_kill_timeout=KILL_SECONDS,
         )
 
+    def serve(self, *args: Any, **kwargs: Any) -> None:
+        """Answer until `interrupt`; raises `JomonError` where the workers cannot start."""
+        # Workers begin as fresh processes: a copy of this one would hold its threads' locks.
+        multiprocessing.set_start_method("spawn", force=True)
+        resource_tracker.ensure_running()  # it would lift the blocks of signals if it began later
+        with suppress(SystemExit):  # a worker that died on the way to the end
+            super().serve(*args, **kwargs)
+        if self._problem is not None:
+            raise self._problem
+
+    def interrupt(self, *args: Any) -> None:
+        """Take no more requests; answer those in flight, and end."""
+        super().signal_handler_interrupt()
+
+    def kill(self) -> None:
+        """End the workers now."""
+        self.interrupt()
+        for worker in list(self.wrks):
+            worker.kill()
+
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Say that the server is going away; a second signal, or the end of the grace, ends it."""
-        again = (self._run / DRAINING).exists()
-        with suppress(OSError):
-            (self._run / DRAINING).touch()
-        if again or self._grace <= 0:
-            super().signal_handler_interrupt(*args, **kwargs)
-        else:
-            threading.Timer(self._grace, super().signal_handler_interrupt).start()
+        """Called for SIGTERM and SIGINT."""
+        self._signalled()
 
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        for at in range(self.workers):
+            self.wrks.append(self._started(at, spawn_target, target_loader))
 
-class _Kept:
-    """A process that is kept running: started again when it ends, ended when the supervisor does.
+    def _started(self, at: int, spawn_target: Any, target_loader: Any) -> Any:
+        worker = self._spawn_worker(idx=at, target=spawn_target, callback_loader=target_loader)
+        with without_interrupts():
+            worker.start()
+        return worker
 
-    It holds one end of a pipe; when that closes, whatever the reason, it knows that nobody waits for it.
-    """
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        start = partial(self._started, spawn_target=spawn_target, target_loader=target_loader)
+        while not self.interrupt_signal and self._problem is None:
+            self.main_loop_interrupt.wait(LOOK_SECONDS)
+            self.main_loop_interrupt.clear()
+            if self._run.draining:
+                continue
+            for at, worker in enumerate(self.wrks):
+                if not worker.is_alive():
+                    self._replace(at, worker, start)
+            if self.reload_signal:
+                self.reload_signal = False
+                self._renew(start)
 
-    def __init__(self, command: Command, told: Callable[[str], None]) -> None:
-        self._command, self._told = command, told
-        self._stop = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep, name="mover", daemon=True)
-        self._lifeline, self._ours = os.pipe()
+    def _replace(self, at: int, dead: Any, start: Callable[[int], Any]) -> None:
+        """Start a worker in the place of one that died, now or when it is due."""
+        now = time.monotonic()
+        if at not in self._due:
+            self._due[at] = now + self._mourned(at, dead, now)
+        if self._problem is None and now >= self._due[at]:
+            del self._due[at]
+            self.wrks[at] = start(at)
 
-    def start(self) -> None:
-        """Start it, and watch it."""
-        self._launch()
-        self._thread.start()
+    def _mourned(self, at: int, dead: Any, now: float) -> float:
+        """Tell of a worker that died; how long to wait for another."""
+        backoff = self._backoffs[at]
+        delay = backoff.after(now - dead.birth)
+        if backoff.soon == 1 and self._run.is_up(dead.inner.pid):
+            delay = 0.0  # it did answer: most likely it was killed
+        said = self._run.failure(dead.inner.pid)
+        if not self._run.is_up():
+            if said is not None:
+                self._problem = JomonError(said)
+                return delay
+            if backoff.soon >= TRIES:
+                self._problem = JomonError(
+                    f"The workers died {TRIES} times in a row: read what they said above."
+                )
+                return delay
+        why = ended(dead.inner.exitcode) if said is None else f"could not start: {said}"
+        self._told(f"a worker {why}; another one is started {f'in {delay:.0f} s' if delay >= 1 else 'now'}")
+        return delay
 
-    def _launch(self) -> None:
-        self._process = subprocess.Popen(
-            [*self._command.words, "--lifeline", str(self._lifeline)],
-            env={**os.environ, **self._command.environment},
-            pass_fds=(self._lifeline,),
-            stdin=subprocess.DEVNULL,
-        )
+    def _renew(self, start: Callable[[int], Any]) -> None:
+        """Replace the workers one by one, each when the new one answers: how a new certificate comes into use."""
+        for at, old in enumerate(self.wrks):
+            new = start(at)
+            end = time.monotonic() + RENEW_SECONDS
+            while not self._run.is_up(new.inner.pid):
+                self.main_loop_interrupt.wait(LOOK_SECONDS / 5)
+                self.main_loop_interrupt.clear()
+                if self.interrupt_signal or not new.is_alive() or time.monotonic() > end:
+                    self._give_up(new, self.interrupt_signal)
+                    return
+            self.wrks[at] = new
+            self._end(old)
 
-    def _keep(self) -> None:
-        delay = BACKOFF_SECONDS
-        while not self._stop.is_set():
-            assert self._process is not None
-            began = time.monotonic()
-            status = self._process.wait()
-            if self._stop.is_set():
-                return
-            delay = BACKOFF_SECONDS if time.monotonic() - began > 60 else min(delay * 2, 60)
-            self._told(f"the mover ended with status {status}; it is started again in {delay:.0f} s")
-            if self._stop.wait(delay):
-                return
-            self._launch()
+    def _give_up(self, new: Any, interrupted: bool) -> None:
+        said = self._run.failure(new.inner.pid)
+        self._end(new)
+        if not interrupted:
+            self._told(f"the workers stay as they are: a new one did not answer{f': {said}' if said else ''}")
 
-    def stop(self) -> None:
-        """Let it make its last pass, and end."""
-        self._stop.set()
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(KILL_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for end in (self._lifeline, self._ours):
-            os.close(end)
+    def _end(self, worker: Any) -> None:
+        worker.terminate()
+        worker.join(KILL_SECONDS)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
 
 
 @contextmanager

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import defaultdict
@@ -28,16 +31,16 @@ from jomon.serving.journal import Journal
 from jomon.serving.lane import Lane
 from jomon.serving.metrics import Metrics
 from jomon.serving.routes import method_label
+from jomon.serving.run_folder import RunFolder
 from jomon.serving.tally import Tally
 
 if TYPE_CHECKING:
     from jomon.serving.http import Exchange
 
 TICK_SECONDS = 0.25
-DRAINING = "draining"
-METRICS = "metrics"
-"""Names in the folder of a running server: the sign that it is going away, and what its workers counted."""
 FOLLOW_SECONDS = 0.5
+ORPHAN_SECONDS = 20.0
+"""How long a worker whose supervisor died may take to answer what is in flight."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +73,23 @@ class Worker:
     ) -> None:
         self.limits, self.authority, self.access_log = limits, authority, access_log
         self.now_us: Callable[[], int] = clock.now_us
-        self.run = run
+        self.run = RunFolder(run)
         self.in_flight = 0
         self.lanes: dict[str, Lane] = {}
         self._fleets, self._batch_wait = fleets, batch_wait
         self._journals = [Journal.open(setup.journal, sync=setup.sync) for setup in fleets]
         # A worker that takes a dead one's slot goes on from its counts.
-        self.metrics = Metrics(run / METRICS, f"worker-{self._journals[0].slot}")
+        self.metrics = Metrics(self.run.metrics, f"worker-{self._journals[0].slot}")
         self._followers: list[tuple[Lane, Follower]] = []
-        self._parent = os.getppid()
+        self._parent = _parent()
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
-        self._draining = False
         self._told: dict[tuple[str, str], str] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what runs beside the requests."""
-        for setup, journal in zip(self._fleets, self._journals, strict=True):
+        fleets, self._fleets = self._fleets, ()  # whoever holds an image keeps it in memory
+        for setup, journal in zip(fleets, self._journals, strict=True):
             fleet = setup.images[0].fleet
             batcher = Batcher(
                 journal,
@@ -101,6 +104,8 @@ class Worker:
             self._followers.append((lane, Follower(lane, setup.source)))
         self._tasks = [loop.create_task(self._tick()), loop.create_task(self._follow())]
         self._describe()
+        self.flush()
+        self.run.say_up()
 
     def stop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer what waits, sync and close the journals, write the last counts."""
@@ -123,7 +128,7 @@ class Worker:
         """Why the server is not ready; empty where it is."""
         if not self.lanes:
             return "no image is loaded"
-        if self._draining:
+        if self.run.draining:
             return "it is going away"
         broken = [lane.fleet for lane in self.lanes.values() if not lane.batcher.journal_works]
         return f"the prediction log of {broken[0]} takes no more" if broken else ""
@@ -174,11 +179,21 @@ class Worker:
         """Every quarter of a second: hand over counts and lines, look whether this process is to end."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self.flush()
-            self._draining = self._draining or (self.run / DRAINING).exists()
+            try:
+                self.flush()
+            except Exception:  # a defect: the next flush may go well, and this loop sees when to end
+                sys.stderr.write(f"counting failed:\n{traceback.format_exc()}")
             if os.getppid() != self._parent:
-                os.kill(os.getpid(), signal.SIGTERM)  # the supervisor died: nobody would end or restart us
+                self._end_alone()
                 return
+
+    def _end_alone(self) -> None:
+        """The supervisor died, so nobody would end or replace this process: answer what is in flight, and end."""
+        self.run.drain()
+        late = threading.Timer(ORPHAN_SECONDS, os._exit, (1,))
+        late.daemon = True
+        late.start()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def _follow(self) -> None:
         while True:
@@ -195,7 +210,8 @@ class Worker:
         for image in await loop.run_in_executor(None, follower.check):
             lane.swap(image)
             self._describe()
-        lane.sweep()
+        if lane.sweep():
+            gc.collect()  # a route and its variants hold each other, and with them the whole image
         await loop.run_in_executor(None, lane.batcher.probe)
         for image in lane:
             image.lookups.take(await loop.run_in_executor(None, image.lookups.look))
@@ -209,6 +225,7 @@ class Worker:
         for lane in self.lanes.values():
             self.metrics.drop("jomon_image_info", lane.fleet)
             for image in lane:
+                self.run.note_image(image.reference, image.digest)
                 self.metrics.set(("jomon_image_info", (lane.fleet, image.reference, image.digest)), 1)
             image = lane.image
             self.metrics.set(("jomon_members", (lane.fleet,)), image.members)
@@ -221,11 +238,21 @@ class Worker:
         for lane in self.lanes.values():
             lane.tally.flush(metrics)
             metrics.set(("jomon_queue_rows", (lane.fleet,)), lane.batcher.queued)
+            metrics.total(("jomon_journal_bytes_total", (lane.fleet,)), lane.journal.written)
+            metrics.total(("jomon_journal_syncs_total", (lane.fleet,)), lane.journal.syncs)
+            metrics.set(("jomon_images_draining", (lane.fleet,)), lane.draining)
             for state in lane.image.lookups.states(self.now_us()):
                 if state.age_seconds is not None:
                     metrics.set(("jomon_lookup_age_seconds", (lane.fleet, state.name)), state.age_seconds)
         metrics.set(("jomon_in_flight", ()), self.in_flight)
         metrics.set(("jomon_ready", ()), float(self.ready))
-        metrics.flush()
         if self.access_log is not None:
             self.access_log.flush()
+            metrics.total(("jomon_access_log_dropped_total", ()), self.access_log.dropped)
+        metrics.flush()
+
+
+def _parent() -> int:
+    """The process that started this one, also where it died meanwhile."""
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
