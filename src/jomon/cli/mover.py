@@ -60,9 +60,9 @@ def mover(
             _show(report)
         return 0
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    # Ctrl-C reaches a whole group: with a lifeline it is for the server, which ends the mover after its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN if lifeline is not None else lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Both may reach a whole group: with a lifeline they are for the server, which ends the mover after its workers.
+        signal.signal(number, signal.SIG_IGN if lifeline is not None else lambda *_: stop.set())
     if lifeline is not None:
         os.nice(POLITE)  # answers go first; what waits is safe in the log
     with beside(home, refresh or (), _refreshed, told):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jomon.core.errors import JomonError, UnknownNameError
+from jomon.core.errors import JomonError, StoreError, UnknownNameError
 from jomon.core.spec import ProjectSpec
 from jomon.data.log_upkeep import VACUUM_HOURS, Upkeep
 from jomon.data.mover import Moved, Mover, MoveRules
@@ -105,16 +105,27 @@ def watch(
 
     Ends after one last pass when `stop` is set or when the other end of the pipe `lifeline` (a descriptor) is closed.
     `moved` hears of each pass that moved something, `failed` of what keeps it from moving, which is tried again; in
-    the last pass that is raised. Raises `StoreError` where another mover is at work.
+    the last pass that is raised. Where another mover is at work a watch with a `lifeline` waits for its end (of the
+    mover of a server that was killed, as a rule), and tells of one that goes on; without one, raises `StoreError`.
     """
     watched: dict[str, _Watched] = {}
+    patience = time.monotonic() + pace.again
     with ExitStack() as open_movers:
         while True:
             last = stop.is_set() or _closed(lifeline)
             for fleet in fleets or fleets_with_log(home):
                 if fleet not in watched and log_folder(home, fleet).is_dir():
                     opened = Mover.open(log_folder(home, fleet), home.tables, fleet, rules_of(home, fleet))
-                    watched[fleet] = _Watched(home, open_movers.enter_context(opened), moved, failed, pace)
+                    try:
+                        mover = open_movers.enter_context(opened)
+                    except StoreError as error:
+                        if lifeline is None:
+                            raise
+                        if time.monotonic() > patience:
+                            failed(str(error))
+                            patience = float("inf")
+                        continue
+                    watched[fleet] = _Watched(home, mover, moved, failed, pace)
             for one in watched.values():
                 one.turn(time.monotonic(), last=last)
             if last:
