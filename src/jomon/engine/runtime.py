@@ -167,7 +167,10 @@ def contains(known: Sequence[Ints], codes: Ints, has: Flags) -> Flags:
 def answers_of(kind: str, margin: Floats) -> Floats:
     """Margins as probabilities, values or expected counts: float64[n]."""
     if kind == "binary":
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0))), np.float64)
+        bounded = np.minimum(
+            np.maximum(margin, -700.0), 700.0
+        )  # np.clip takes ten times as long for few rows
+        return np.asarray(1.0 / (1.0 + np.exp(-bounded)), np.float64)
     return np.exp(np.minimum(margin, 700.0)) if kind == "count" else margin
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Tables:
         }
         return cls(codes, starts, members, shrink, table, opaque, replace, (*held, tuple(stages)))
 
-    @property
+    @cached_property
     def largest(self) -> int:
         """How many members the largest stage has."""
         return int(np.diff(self.starts).max(initial=0))

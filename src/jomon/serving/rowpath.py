@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import inf, isfinite, isinf, nan
+from math import inf, isinf, nan
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,10 +27,10 @@ from jomon.core.suggest import nearest
 from jomon.core.table import Floats, Ints
 from jomon.core.validity import instant
 from jomon.engine.runtime import Flags, Runtime
+from jomon.serving.typed import normals
 
-PLACES_KEPT = 100_000
+PLACES_KEPT = 50_000
 """Contexts whose places are remembered; then all are forgotten."""
-_TRUTH = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
 Key = tuple[str | None, ...]
 Find = Callable[[Key, int], "tuple[float | str | None, ...] | None"]
@@ -162,7 +162,9 @@ class RowPath:
         self._order = (
             None if encoder.names == assembled else [assembled.index(name) for name in encoder.names]
         )
-        self._typed = _typed_texts(self.columns, spec.data.contract)
+        self._typed = normals(self.columns, spec.data.contract)
+        typed = {at for at, _ in self._typed}
+        self._untyped = [at for at in self._texts if at not in typed]
         self._lookups = [
             _Lookup(
                 name,
@@ -178,6 +180,7 @@ class RowPath:
         # Texts that nothing needs, and nothing brings, are missing where they are not sent.
         self._may_lack = [at for at in self._texts if not self.columns.all[at].required]
         self._places: dict[tuple[str | None, ...], Place] = {}
+        self._segments: dict[tuple[tuple[str, str | None], ...], Segment] = {}
         self._rest = [place[name] for name in self.columns.recorded_plain]
         self.replaces = spec.relation == "replace"
         members = runtime.slow_codes if self.replaces else runtime.member_codes
@@ -206,7 +209,7 @@ class RowPath:
         known = self._times.get(values[0])
         time_us, hour = self._moment(values[0]) if known is None else known
         absent = self._absent
-        for at in self._texts:
+        for at in self._untyped:
             value = values[at]
             if value.__class__ is not str and value is not None and value is not absent:
                 values[at] = str(value) if value.__class__ is int else as_text(value)
@@ -219,7 +222,7 @@ class RowPath:
                     values[at] = None
         where = values[self._where]
         if self._numeric_axes:
-            where += [None if values[at] is None else as_text(values[at]) for at in self._numeric_axes]
+            where += [None if values[at] is None else as_text(values[at] + 0.0) for at in self._numeric_axes]
         key = (*where, *hour.axes)
         place = self._places.get(key)
         if place is None:
@@ -246,6 +249,7 @@ class RowPath:
     def forget(self) -> None:
         """Forget the contexts met so far: they hold each other and this path in a circle that no collection sees."""
         self._places.clear()
+        self._segments.clear()
 
     def _join(self, values: list[Any], time_us: int) -> tuple[str, ...]:
         """Fill in what lookups bring where the caller did not send it; which of them had nothing."""
@@ -275,7 +279,7 @@ class RowPath:
     def _key(self, lookup: _Lookup, values: list[Any]) -> Key:
         key = tuple([values[at] for at in lookup.on])
         if lookup.numbers:
-            key = tuple([as_text(v) if isinstance(v, int | float) else v for v in key])
+            key = tuple([as_text(v + 0.0) if isinstance(v, int | float) else v for v in key])
         if self._absent in key:
             name = self.columns.names[lookup.on[key.index(self._absent)]]
             raise PredictError(
@@ -291,10 +295,9 @@ class RowPath:
             self._refuse_unseen(categorical)
         codes = tuple(codes.get(value, nan) for codes, value in zip(self._codes, categorical, strict=True))  # type: ignore[arg-type]
         values = dict(zip(self._key_names, key, strict=True))
-        segments: list[Segment | None] = []
-        for stage in self.spec.stages:
-            items = tuple((axis, values[axis]) for axis in stage.level)
-            segments.append(Segment(items) if all(v is not None for _, v in items) else None)  # type: ignore[arg-type]
+        segments = [
+            self._segment(tuple((axis, values[axis]) for axis in stage.level)) for stage in self.spec.stages
+        ]
         periods = None
         if any(stage.valid for stage in self.spec.stages):
             periods = tuple(
@@ -305,9 +308,18 @@ class RowPath:
         if periods is None:
             route.always = self._variant(route, route.has)
         if len(self._places) >= PLACES_KEPT:
-            self._places.clear()
+            self.forget()
         place = self._places[key] = Place(codes, categorical, route)
         return place
+
+    def _segment(self, items: tuple[tuple[str, str | None], ...]) -> Segment | None:
+        """The segment of these values, one object for all contexts that have it; None where a value is missing."""
+        if any(value is None for _, value in items):
+            return None
+        found = self._segments.get(items)
+        if found is None:
+            found = self._segments[items] = Segment(items)  # type: ignore[arg-type]
+        return found
 
     def _refuse_unseen(self, categorical: Sequence[str | None]) -> None:
         names = self.spec.data.features.categorical
@@ -417,50 +429,3 @@ def _span(positions: Sequence[int]) -> slice | None:
         if list(positions) == list(range(first, first + len(positions)))
         else None
     )
-
-
-def _typed_texts(columns: RowColumns, contract: Mapping[str, Any]) -> list[tuple[int, Callable[[Any], Any]]]:
-    """Columns of text whose contract declares another type: 07 and 7 are one whole number, 1 and true one truth."""
-    normal = {"int": _whole, "float": _real, "bool": _truth}
-    return [
-        (at, normal[contract[column.name].type])
-        for at, column in enumerate(columns)
-        if column.kind == "text" and column.name in contract and contract[column.name].type in normal
-    ]
-
-
-def _whole(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if not text:
-        return None
-    try:
-        number = int(text) if text.lstrip("+-").isdigit() else float(text)
-    except ValueError:
-        raise PredictError(f"the value {value!r} is not a whole number: correct it.") from None
-    if not isfinite(number) or number != int(number):
-        raise PredictError(f"the value {value!r} is not a whole number: correct it.")
-    return str(int(number))
-
-
-def _real(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    try:
-        return as_text(float(value))
-    except ValueError:
-        raise PredictError(f"the value {value!r} is not a number: correct it.") from None
-
-
-def _truth(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    truth = _TRUTH.get(value.strip().lower())
-    if truth is None:
-        raise PredictError(f"the value {value!r} is neither true nor false: correct it.")
-    return truth
