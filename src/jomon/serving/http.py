@@ -25,7 +25,7 @@ from jomon.serving.explaining import explained
 from jomon.serving.handlers import Handlers
 from jomon.serving.image import RequestIds, Scored
 from jomon.serving.lane import Lane
-from jomon.serving.reply import JSON, PLAIN_JSON, Headers, Reply, json_reply
+from jomon.serving.reply import CLOSE, JSON, PLAIN_JSON, Headers, Reply, json_reply
 from jomon.serving.routes import Route, match
 from jomon.serving.worker import Worker
 
@@ -134,6 +134,8 @@ class App:
                     RequestError(408, "The request took too long to arrive: send it faster.", "slow"),
                 )
             status, headers, data = reply
+            if worker.closing:
+                headers = [*headers, CLOSE]
             proto.response_bytes(status, headers, data)
             worker.finished(exchange, status)
         finally:

@@ -11,6 +11,8 @@ _COMMON: Headers = [("x-content-type-options", "nosniff"), ("cache-control", "no
 JSON: Headers = [("content-type", "application/json"), *_COMMON]
 PLAIN_JSON: Headers = [("content-type", "application/json")]
 """Of answers to POST, which nobody caches, where every header costs."""
+CLOSE = ("connection", "close")
+"""Of answers while the server goes away: no caller should ask over this connection when it does."""
 _encode = msgspec.json.Encoder().encode
 
 

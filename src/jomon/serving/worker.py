@@ -75,6 +75,8 @@ class Worker:
         self.now_us: Callable[[], int] = clock.now_us
         self.run = RunFolder(run)
         self.in_flight = 0
+        self.closing = False
+        """Whether callers are asked to leave their connections."""
         self.lanes: dict[str, Lane] = {}
         self._fleets, self._batch_wait = fleets, batch_wait
         self._journals = [Journal.open(setup.journal, sync=setup.sync) for setup in fleets]
@@ -183,6 +185,7 @@ class Worker:
                 self.flush()
             except Exception:  # a defect: the next flush may go well, and this loop sees when to end
                 sys.stderr.write(f"counting failed:\n{traceback.format_exc()}")
+            self.closing = self.run.draining
             if os.getppid() != self._parent:
                 self._end_alone()
                 return
