@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,11 +93,12 @@ def replay(
     return 0 if report.whole else 1
 
 
-def run_replay(home: Home, wish: Wish, *, shown: bool) -> Replayed:
-    """Play with progress in event time; Ctrl-C ends it, and what was sent stays."""
+def run_replay(home: Home, wish: Wish, *, shown: bool, among: Steps | None = None) -> Replayed:
+    """Play with progress in event time (`among` other steps if there are some); Ctrl-C ends it, and what was sent
+    stays."""
     from jomon.project.replaying import Replay
 
-    with Steps(shown) as steps:
+    with Steps(shown) if among is None else nullcontext(among) as steps:
         steps.begin("reading the recorded rows")
         played = Replay(home, wish)
         steps.end(f"read {words.of_things(len(played.recorded), 'recorded row')}")
@@ -204,6 +206,11 @@ def _say_when(report: Replayed) -> None:
         say("The mover that is at work brings them into the tables." if moved is None else
             f"Moved {words.of_things(moved['predictions'], 'prediction')} and "
             f"{words.of_things(sum(moved['outcomes'].values()), 'outcome')} into the tables.")  # fmt: skip
+    done = report.refreshed
+    if done is not None:
+        learned = f"Refreshed with {words.of_things(done['outcomes'], 'outcome')}"
+        say(f"Not refreshed: {done['problem']}" if done["problem"] else
+            f"{learned}: {report.reference} is {done['digest'][:19]} now.")  # fmt: skip
 
 
 def _loss(loss: Loss) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -100,7 +100,8 @@ class Replayed:
     asked about; `outcomes` were taken, `outcomes_failed` were not, `without_outcome` are answered rows whose outcome
     nobody knows. `levels` says how often which level was the finest that answered, `unknown_level` for how many rows
     that is not known; `missed` for how many rows a lookup had nothing. `latency_ms`: p50, p95, p99. `moved` is what
-    came into the tables, None where a mover elsewhere does that.
+    came into the tables, None where a mover elsewhere does that; `refreshed` is the image that `serving.refresh` then
+    made, or the problem, None where there was nothing to do.
     """
 
     replay: str
@@ -129,7 +130,8 @@ class Replayed:
     missed: Mapping[str, int]
     loss: Loss
     problem: str
-    moved: Mapping[str, Any] | None = field(default=None)
+    moved: Mapping[str, Any] | None = None
+    refreshed: Mapping[str, Any] | None = None
 
     @property
     def whole(self) -> bool:

@@ -80,6 +80,7 @@ class Replay:
         self.name = secrets.token_hex(4)
         self._seconds = 0.0
         self._moved: dict[str, Any] | None = None
+        self._refreshed: dict[str, Any] | None = None
         self._levels: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -137,17 +138,13 @@ class Replay:
         return _served(self.home, self.reference, str(self.digest))
 
     def finish(self) -> None:
-        """Bring what was answered here into the tables, unless a mover is at work, which does that; or see by which
-        levels a server answered, by routing the rows as its images do, where these are in this store."""
+        """Bring what was answered here into the tables and refresh the image, as declared, unless a mover is at work,
+        which does both; or see by which levels a server answered, by routing the rows as its images do, where these are
+        in this store."""
         if not len(self.recorded):
             return
         if self.wish.url is None:
-            from jomon.project.moving import move_once
-
-            try:
-                self._moved = move_once(self.home, self.fleet).document()
-            except StoreError:
-                self._moved = None
+            self._move()
             return
         for digest, number in self.sheet.images.items():
             try:
@@ -156,6 +153,25 @@ class Replay:
                 continue
             self._levels[digest] = image.levels
             _route(image, number, self.sheet)
+
+    def _move(self) -> None:
+        """One pass of the mover, and what the image declares to come after it (`serving.refresh`)."""
+        from jomon.project.moving import move_once
+        from jomon.project.refresh_schedule import RefreshState, refresh_if_due
+
+        try:
+            self._moved = move_once(self.home, self.fleet).document()
+        except StoreError:  # the mover of a running server is at work
+            return
+        if self.spec.serving.refresh == "off" or "@" in self.reference:
+            return
+        try:
+            done = refresh_if_due(self.home, self.reference, time.time_ns() // 1000, RefreshState())
+        except JomonError as error:
+            self._refreshed = {"digest": None, "outcomes": 0, "problem": str(error)}
+        else:
+            if done is not None:
+                self._refreshed = {"digest": str(done.digest), "outcomes": done.outcomes, "problem": ""}
 
     def report(self) -> Replayed:
         """What it did."""
@@ -193,6 +209,7 @@ class Replay:
             loss=loss_of(sheet),
             problem=sheet.problem,
             moved=self._moved,
+            refreshed=self._refreshed,
         )
 
     def local(self, moment_us: int) -> str:
@@ -206,6 +223,20 @@ def _image(home: Home, reference: str) -> tuple[Digest, ProjectSpec, int]:
 
     image = open_image(home, reference)
     return image.digest, ProjectSpec.from_canonical(image.fleet["spec"]), int(image.fleet["end_day"])
+
+
+def count_recorded(home: Home, fleet: str, name: str) -> int:
+    """How many rows of the replay `name` are in the table of predictions."""
+    import polars as pl
+
+    from jomon.data.predictions import predictions_table
+
+    lazy = predictions_table(home.tables, fleet).scan()
+    if lazy is None:
+        return 0
+    mine = pl.col("caller_id").str.starts_with(f"replay:{name}:")
+    found: int = lazy.filter(mine).select(pl.len()).collect().item()
+    return found
 
 
 def _served(home: Home, reference: str, digest: str) -> ServedImage:
