@@ -164,6 +164,7 @@ def show_replay(report: Replayed) -> None:
     out.add_row("outcomes sent", words.count(report.outcomes + sum(report.outcomes_failed.values())))
     out.add_row("  taken", words.count(report.outcomes))
     _add(out, "  not taken", report.outcomes_failed)
+    out.add_row("outcomes not sent", words.count(report.outcomes_unsent))
     out.add_row("answers whose outcome nobody knows", words.count(report.without_outcome))
     for name, count in report.missed.items():
         out.add_row(f"answers without {name}", words.count(count))

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from jomon.core.errors import JomonError
 from jomon.project.home import Home
@@ -76,12 +76,19 @@ def _ready(process: subprocess.Popen[bytes], port: int) -> bool:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_SECONDS)
             return False
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        with suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/v2/health/ready")
-            if connection.getresponse().status == 200 and process.poll() is None:
-                return True
-        connection.close()
+        if _answers(port) and process.poll() is None:
+            return True
+    return False
+
+
+def _answers(port: int) -> bool:
+    with (
+        suppress(OSError, http.client.HTTPException),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
+    ):
+        connection.request("GET", "/v2/health/ready")
+        with connection.getresponse() as response:
+            return response.status == http.HTTPStatus.OK
     return False
 
 

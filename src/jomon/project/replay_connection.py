@@ -42,7 +42,7 @@ class Target:
             host = (parts.hostname or "").encode("ascii").decode()
         except (ValueError, KeyError):
             host, port = "", 0
-        if not host or parts.username or any(ord(c) <= 32 for c in url):
+        if not host or parts.username or not url.isascii() or any(ord(c) <= 32 for c in url):
             raise JomonError(f"{url!r} is not the URL of a server: write it as http://host:8080.")
         headers = f"Host: {parts.netloc}\r\nUser-Agent: jomon-replay\r\nAccept: application/json\r\n"
         if key is not None:

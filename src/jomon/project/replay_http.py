@@ -7,6 +7,8 @@ sent again, the later ones wait, and a report of outcomes waits for the answers 
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -304,7 +306,8 @@ class _Sender:
 
 def _asked(answer: Answer) -> float:
     """The pause that a busy server asks for."""
-    return min(answer.retry_after if answer.retry_after is not None else _BUSY_PAUSE, LONGEST_PAUSE)
+    asked = _BUSY_PAUSE if answer.retry_after is None else answer.retry_after
+    return min(max(asked, FIRST_PAUSE), LONGEST_PAUSE)
 
 
 def _why(error: BaseException) -> str:
@@ -312,5 +315,11 @@ def _why(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, EOFError):
         return "it closed the connection"
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(reason).rstrip(".").lower()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not hold: {error.verify_message}"
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reason = str(said).rstrip(".").lower()
+    return "connection refused" if _REFUSED.search(reason) else reason
+
+
+_REFUSED = re.compile("refused|connect call failed")  # asyncio's own loop says it in its own words

@@ -52,11 +52,11 @@ def play(
             if isinstance(step, Ask):
                 for first, stop in _batches(sheet.recorded.times, step, pace, wait):
                     player.ask(first, stop)
-                    told(sheet.last_us or 0)
+                    told(int(sheet.recorded.times[stop - 1]))
             elif outcomes:
                 wait_for(pace, step.moment, wait)
                 player.tell(step.first, step.stop, step.moment)
-                told(sheet.last_us or 0)
+                told(step.moment)
 
 
 def wait_for(pace: Pace, moment_us: int, wait: Callable[[float], object]) -> None:

@@ -97,11 +97,11 @@ class Replayed:
 
     `replay` names it: the caller id of its requests begins with `replay:` and this. `refused` and `failed` are rows
     without an answer by reason (the first were turned down, the second met a fault), `unsent` those that were not
-    asked about; `outcomes` were taken, `outcomes_failed` were not, `without_outcome` are answered rows whose outcome
-    nobody knows. `levels` says how often which level was the finest that answered, `unknown_level` for how many rows
-    that is not known; `missed` for how many rows a lookup had nothing. `latency_ms`: p50, p95, p99. `moved` is what
-    came into the tables, None where a mover elsewhere does that; `refreshed` is the image that `serving.refresh` then
-    made, or the problem, None where there was nothing to do.
+    asked about; `outcomes` were taken, `outcomes_failed` were not, `outcomes_unsent` were wanted and not sent,
+    `without_outcome` are answered rows whose outcome nobody knows. `levels` says how often which level was the finest
+    that answered, `unknown_level` for how many rows that is not known; `missed` for how many rows a lookup had nothing.
+    `latency_ms`: p50, p95, p99. `moved` is what came into the tables, None where a mover elsewhere does that;
+    `refreshed` is the image that `serving.refresh` then made, or the problem, None where there was nothing to do.
     """
 
     replay: str
@@ -119,6 +119,7 @@ class Replayed:
     retried: int
     outcomes: int
     outcomes_failed: Mapping[str, int]
+    outcomes_unsent: int
     without_outcome: int
     reports: int
     first_event: str | None
@@ -136,7 +137,8 @@ class Replayed:
     @property
     def whole(self) -> bool:
         """Whether there were rows, every one was answered, and every outcome was taken."""
-        return self.rows > 0 and self.answered == self.rows and not self.outcomes_failed
+        lost = self.outcomes_unsent + sum(self.outcomes_failed.values())
+        return self.rows > 0 and self.answered == self.rows and not lost
 
     @property
     def rows_per_second(self) -> float:

@@ -96,14 +96,22 @@ class Replay:
         last = int(self.recorded.times[-1])
         return last + (self.recorded.known_after_us if self.wish.outcomes else 0)
 
-    def play(self, told: Callable[[int], None] = lambda moment_us: None) -> None:
-        """Play it; `told` hears of the moment that event time has come to. What was sent stays, whatever happens."""
+    def play(
+        self,
+        told: Callable[[int], None] = lambda moment_us: None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        """Play it; `told` hears of the moment that event time has come to. What was sent stays, whatever happens.
+
+        `clock` tells seconds, by which `speed` is kept; `wait` waits so many of them where this process answers.
+        """
         if not len(self.recorded):
             return
         self._prepare()
         began = time.perf_counter()
         try:
-            self._play(Pace(self.wish.speed, int(self.recorded.times[0])), told)
+            self._play(Pace(self.wish.speed, int(self.recorded.times[0]), clock), told, wait)
         finally:
             self._seconds = time.perf_counter() - began
 
@@ -111,12 +119,13 @@ class Replay:
         if self.wish.url is None:
             self._levels[self._served.digest] = self._served.levels
 
-    def _play(self, pace: Pace, told: Callable[[int], None]) -> None:
+    def _play(self, pace: Pace, told: Callable[[int], None], wait: Callable[[float], object] | None) -> None:
         wish = self.wish
         if wish.url is None:
             from jomon.project.replay_process import play
 
-            play(self.home, self._served, self.sheet, self.name, pace, outcomes=wish.outcomes, told=told)
+            home, sheet, name = self.home, self.sheet, self.name
+            play(home, self._served, sheet, name, pace, outcomes=wish.outcomes, told=told, wait=wait)
             return
         from jomon.project import replay_http
         from jomon.project.replay_connection import Target
@@ -180,7 +189,7 @@ class Replay:
         by_image = {digest: int((sheet.image_of == number).sum()) for digest, number in sheet.images.items()}
         told = int(sheet.told.sum())
         first = int(recorded.times[0]) if sheet.asked else None
-        answered = sheet.image_of >= 0
+        known = int((~np.isnan(recorded.targets[sheet.image_of >= 0])).sum())
         return Replayed(
             replay=self.name,
             fleet=self.fleet,
@@ -197,7 +206,8 @@ class Replay:
             retried=sheet.retried,
             outcomes=told,
             outcomes_failed=dict(sheet.outcomes_failed),
-            without_outcome=int((recorded.targets[answered] != recorded.targets[answered]).sum()),
+            outcomes_unsent=known - told - sum(sheet.outcomes_failed.values()) if self.wish.outcomes else 0,
+            without_outcome=sheet.answered - known,
             reports=sheet.reports,
             first_event=None if first is None else self.local(first),
             last_event=None if sheet.last_us is None else self.local(sheet.last_us),
