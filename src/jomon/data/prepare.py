@@ -13,7 +13,7 @@ from jomon.core.errors import PredictError
 from jomon.core.spec import ProjectSpec
 from jomon.core.table import Ints, Table
 from jomon.data.assemble import Assembler, axis_columns
-from jomon.data.casting import cast_for, category
+from jomon.data.casting import cast_for
 from jomon.data.contract import Contract
 from jomon.data.lookup_run import LOOKUP
 from jomon.data.lookups import LookupTable
@@ -63,16 +63,8 @@ class Preparer:
         time = self.spec.data.time
         needed = self._needed(frame.columns)
         rows = storable(frame.select(needed))
-        on = {name for name in needed if name not in self._seen_by_models()}
-        casts = {
-            name: category(rows[name].dtype) if name in on else cast_for(name, rows[name].dtype, self.spec)
-            for name in needed
-            if name != time
-        }
+        casts = {name: cast_for(name, rows[name].dtype, self.spec) for name in needed if name != time}
         return self.contract.refuse(rows, casts, first_row)
-
-    def _seen_by_models(self) -> set[str]:
-        return {*self.spec.data.features.columns, *axis_columns(self.spec), *self.spec.data.key}
 
     def _needed(self, columns: list[str]) -> list[str]:
         """The columns to take, those that lookups are to bring left out and their keys put in."""

@@ -165,6 +165,11 @@ class RowPath:
         self._typed = normals(self.columns, spec.data.contract)
         typed = {at for at, _ in self._typed}
         self._untyped = [at for at in self._texts if at not in typed]
+        self._truths = {
+            at
+            for at, name in enumerate(names)
+            if name in spec.data.contract and spec.data.contract[name].type == "bool"
+        }
         self._lookups = [
             _Lookup(
                 name,
@@ -279,13 +284,19 @@ class RowPath:
     def _key(self, lookup: _Lookup, values: list[Any]) -> Key:
         key = tuple([values[at] for at in lookup.on])
         if lookup.numbers:
-            key = tuple([as_text(v + 0.0) if isinstance(v, int | float) else v for v in key])
+            key = tuple([self._number_text(at, value) for at, value in zip(lookup.on, key, strict=True)])
         if self._absent in key:
             name = self.columns.names[lookup.on[key.index(self._absent)]]
             raise PredictError(
                 f"column {name!r} is missing, on which the lookup {lookup.name} is joined: send it."
             )
         return key
+
+    def _number_text(self, at: int, value: Any) -> Any:
+        """The text of a number in the key of a lookup, as it is in the key of a column."""
+        if not isinstance(value, int | float):
+            return value
+        return as_text(bool(value)) if at in self._truths else as_text(value + 0.0)
 
     def _new_place(self, key: tuple[str | None, ...]) -> Place:
         """The place of a context met for the first time."""
