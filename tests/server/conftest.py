@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .fleets import make_fleets
+from .releases import Releases, make_releases
 from .servers import Server, running
 
 
@@ -26,6 +27,12 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> Path:
             make_fleets(folder)
             done.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def releases(fleets: Path) -> Releases:
+    """Two images of `rides`, for tests in which a tag moves."""
+    return make_releases(fleets)
 
 
 @pytest.fixture(scope="module")

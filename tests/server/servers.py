@@ -60,6 +60,8 @@ class Server:
     headers: Mapping[str, str]
     expected: tuple[str, ...] = ()
     """Parts of lines that may be on its standard error; any other line is a failure."""
+    status: int = 0
+    """What it ends with."""
 
     @property
     def url(self) -> str:
@@ -76,8 +78,7 @@ class Server:
 
     def children(self) -> list[int]:
         """Ids of the processes that the supervisor started: workers and movers."""
-        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(word) for word in text.split()]
+        return children_of(self.pid)
 
     def connect(self, seconds: float = 30.0) -> socket.socket:
         """A bare connection."""
@@ -138,7 +139,7 @@ class Server:
         return self.err.read_text(encoding="utf-8", errors="replace")
 
     def end(self) -> None:
-        """SIGTERM, and wait; fails unless it ends with status 0, leaves no process, and said nothing unexpected."""
+        """SIGTERM, and wait; fails unless it ends with its status, leaves no process, and said nothing unexpected."""
         kept = self.children() if self.process.poll() is None else []
         self.process.terminate()
         try:
@@ -146,7 +147,7 @@ class Server:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the server does not end: {self.said()}") from None
         said = self.said()
-        assert status == 0, f"it ended with status {status}: {said}"
+        assert status == self.status, f"it ended with status {status}: {said}"
         assert "Traceback" not in said, said
         assert "panicked" not in said, said
         lines = [line for line in said.splitlines() if not any(part in line for part in self.expected)]
@@ -163,6 +164,15 @@ class Server:
             os.killpg(self.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(END_SECONDS)
+
+
+def children_of(pid: int) -> list[int]:
+    """Ids of the processes that any thread of a process started; none if it is gone."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(word) for word in path.read_text().split()]
+    return found
 
 
 def lives(pid: int) -> bool:
@@ -195,7 +205,7 @@ def running(
         if copy:
             folder = Path(place) / "fleets"
             shutil.copytree(made, folder)
-        with _reserved() as port:
+        with reserved() as port:
             words = [*fleets, "--port", port, *options]
             server = _started(Path(place), folder, words, port, headers or {}, expected, environment or {})
             try:
@@ -231,7 +241,7 @@ def _started(
 
 
 @contextmanager
-def _reserved() -> Iterator[int]:
+def reserved() -> Iterator[int]:
     """A free port that no other test is given: held by a socket that does not listen."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

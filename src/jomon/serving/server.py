@@ -66,9 +66,8 @@ class _Supervisor:
         self._hurried = False
 
     def serve(self) -> None:
-        before = {
-            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
         try:
             for mover in self._movers:
                 mover.start()
@@ -77,8 +76,6 @@ class _Supervisor:
         finally:
             for mover in self._movers:
                 mover.stop()
-            for number, handler in before.items():
-                signal.signal(number, handler)
         if self._hurried:
             raise JomonError(
                 "The server was ended at once: requests in flight were not answered; what was answered is in the log."
