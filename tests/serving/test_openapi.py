@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 from jomon.core.row_columns import RowColumn
 from jomon.serving.describing import FleetDescription
 from jomon.serving.openapi import document
-from jomon.serving.routes import ROUTES
+from jomon.serving.routes import OPEN_STATUSES, ROUTES
 
 FLIGHTS = FleetDescription(
     fleet="flights",
@@ -97,7 +97,17 @@ def test_every_status_of_the_table_is_in_the_document() -> None:
     listed = {operation["operationId"].partition(".")[0]: operation for _, _, operation in operations(BOTH)}
     for route in ROUTES:
         if route.name not in ("predict", "outcomes"):
-            assert set(listed[route.name]["responses"]) == {str(status) for status in route.responses}
+            wanted = {str(status) for status in route.responses if status not in OPEN_STATUSES}
+            assert set(listed[route.name]["responses"]) == wanted
+
+
+def test_only_a_server_without_keys_says_that_it_refuses_other_names() -> None:
+    for openapi, refuses in ((BOTH, False), (ALONE, True)):
+        for path, _, operation in operations(openapi):
+            route = next(
+                route for route in ROUTES if route.name == operation["operationId"].partition(".")[0]
+            )
+            assert ("421" in operation["responses"]) == (refuses and route.permission is not None), path
 
 
 def test_keys_are_asked_for_where_the_table_says_so_and_only_by_a_server_with_keys() -> None:

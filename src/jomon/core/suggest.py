@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 _LIST_AT_MOST = 12
+_LONGEST = 200
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
@@ -14,6 +15,8 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     >>> nearest("lightgmb", ["linear", "lightgbm"])
     'lightgbm'
     """
+    if len(word) > _LONGEST:  # the search takes time that grows with the word
+        return None
     folded: dict[str, str] = {}
     for option in options:
         folded.setdefault(option.casefold(), option)

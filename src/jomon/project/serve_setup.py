@@ -14,7 +14,7 @@ from jomon.core.errors import JomonError
 from jomon.project.footprint import measured
 from jomon.project.home import STORE_VARIABLE, Home
 from jomon.project.serving import fleet_of, served_names
-from jomon.serving.binding import decide
+from jomon.serving.binding import Binding, decide, is_loopback
 from jomon.serving.config import Command, Limits, ServedName, ServerConfig, WorkerConfig
 from jomon.serving.run_folder import PREFIX
 from jomon.store.first_key import first_key
@@ -76,6 +76,7 @@ def configured(wishes: Wishes, told: Callable[[str], None]) -> tuple[ServerConfi
         keys=root,
         keys_required=binding.keys_required,
         key_file=wishes.key_file,
+        hosts=_hosts(wishes, binding),
         access_log=wishes.access_log,
         clock=None if wishes.clock is None else str(wishes.clock),
         batch_wait=wishes.batch_wait,
@@ -95,6 +96,13 @@ def configured(wishes: Wishes, told: Callable[[str], None]) -> tuple[ServerConfi
         movers=movers if wishes.mover else (),
         told=told,
     ), about
+
+
+def _hosts(wishes: Wishes, binding: Binding) -> tuple[str, ...] | None:
+    """The names under which a server is called that asks for no keys because nobody else can reach it."""
+    if binding.keys_required or wishes.proxy or not is_loopback(wishes.host):
+        return None
+    return (wishes.host,)
 
 
 def _mover(home: Path, names: Sequence[ServedName]) -> Command:

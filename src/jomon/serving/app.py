@@ -11,6 +11,7 @@ from jomon.project.serving import authority, setups
 from jomon.serving.access_log import AccessLog
 from jomon.serving.clock import clock_of
 from jomon.serving.config import WorkerConfig
+from jomon.serving.hosts import Hosts
 from jomon.serving.http import App
 from jomon.serving.run_folder import RunFolder
 from jomon.serving.worker import Worker
@@ -35,5 +36,6 @@ def load(config: WorkerConfig) -> App:
         else AccessLog(None if config.access_log == "-" else config.access_log),
         config.run,
         batch_wait=config.batch_wait,
+        hosts=None if config.hosts is None else Hosts(config.hosts),
     )
     return App(worker, __version__)

@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
+from jomon.serving.auth import Headers
 from jomon.serving.errors import RequestError
+from jomon.serving.hosts import Hosts
 
 SWEEP_SECONDS = 0.25
+DISCARDED_BYTES = 256 * 2**20
+"""Of a body that is refused unread, this much is taken and thrown away: most clients read an answer only when all they
+have to send is sent."""
 
 
 class Bodies:
-    """Reads bodies of at most `limit` bytes that arrive within `seconds`; for one event loop.
+    """Reads bodies of at most `limit` bytes that arrive within `seconds`; for one event loop. `hosts`: the names under
+    which requests with a body may come.
 
     Requests that take too long are found by a sweep over those being read, which costs a request two dictionary
     entries where a timer each would cost ten times that.
     """
 
-    def __init__(self, limit: int, seconds: float) -> None:
-        self._limit, self._seconds = limit, seconds
+    def __init__(self, limit: int, seconds: float, hosts: Hosts | None = None) -> None:
+        self._limit, self._seconds, self._hosts = limit, seconds, hosts
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -31,11 +38,14 @@ class Bodies:
         loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def read(self, scope: Any, proto: Any) -> Awaitable[bytes]:
-        """The body, to be awaited between `begin` and `end`; raises `RequestError` (400, 413, 415)."""
+        """The body, to be awaited between `begin` and `end`; raises `RequestError` (400, 413, 415, 421)."""
         headers = scope.headers
         kind = headers.get("content-type")
-        if kind not in _JSON:
-            _need_json(kind)
+        if kind != "application/json":
+            _need_json(kind, headers)
+        hosts = self._hosts
+        if hosts is not None and headers.get("host") not in hosts.seen:
+            hosts.check(headers)
         length = headers.get("content-length")
         if length is None:
             return self._chunks(proto)
@@ -50,10 +60,26 @@ class Bodies:
         parts, size = [], 0
         async for chunk in proto:
             size += len(chunk)
-            if size > self._limit:
-                raise self._too_large()
-            parts.append(chunk)
+            if size <= self._limit:
+                parts.append(chunk)
+            else:
+                parts.clear()
+                if size > DISCARDED_BYTES:
+                    break
+        if size > self._limit:
+            raise self._too_large()
         return b"".join(parts)
+
+    async def discard(self, proto: Any) -> None:
+        """Take what is left of a body that is refused, so that the caller gets to read why; what cannot be taken is
+        left where it is."""
+        size = 0
+        with suppress(Exception):
+            async with asyncio.timeout(self._seconds):
+                async for chunk in proto:
+                    size += len(chunk)
+                    if size > DISCARDED_BYTES:
+                        break
 
     def _too_large(self) -> RequestError:
         return RequestError(
@@ -103,16 +129,34 @@ class Bodies:
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-_JSON = (None, "application/json")
 _DIGITS = 19
 
 
 def cut(error: Exception) -> RequestError:
     """The refusal of a body that ended before it should."""
-    return RequestError(400, f"The body did not arrive whole ({type(error).__name__}): send it again.", "cut")
+    return RequestError(400, "The body did not arrive whole: send it again.", "cut")
 
 
-def _need_json(kind: str) -> None:
+UNREAD = frozenset({401, 403, 404, 405, 413, 415, 421})
+"""Refusals of requests whose body may not have been read."""
+
+
+def coded(error: RequestError, headers: Headers) -> RequestError:
+    """What to say of a body that cannot be read: that it is compressed, where it says so."""
+    coding = headers.get("content-encoding") if error.status == 400 else None
+    if coding is None or coding.strip().lower() == "identity":
+        return error
+    return RequestError(
+        415, f"A body with the content-encoding {coding[:60]!r} is not read: send it as it is.", "media_type"
+    )
+
+
+def _need_json(kind: str | None, headers: Headers) -> None:
+    if kind is None:
+        # A page of any site may send a body without a type and unasked, but not without telling its origin.
+        if headers.get("origin") is None:
+            return
+        kind = ""
     name = kind.partition(";")[0].strip().lower()
     if name not in ("application/json", "application/octet-stream"):
         raise RequestError(

@@ -28,7 +28,8 @@ class ServedName:
 @dataclass(frozen=True)
 class WorkerConfig:
     """What every worker of a server is told. `keys`: the store whose keys count, if keys are required; `key_file`: a
-    secret file with a first one; `run`: the folder of the running server."""
+    secret file with a first one; `hosts`: the names under which a server without keys is called, None: any; `run`: the
+    folder of the running server."""
 
     names: tuple[ServedName, ...]
     limits: Limits
@@ -36,6 +37,7 @@ class WorkerConfig:
     keys: Path
     keys_required: bool = False
     key_file: Path | None = None
+    hosts: tuple[str, ...] | None = None
     access_log: str | None = None
     clock: str | None = None
     batch_wait: float = 0.0

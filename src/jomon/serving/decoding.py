@@ -30,6 +30,10 @@ _KINDS = {
     "text": "text, a number, true, false or null",
     "time": "text",
 }
+_GIVEN = {
+    "str": "text", "int": "a number", "float": "a number", "bool": "true or false", "array": "a list",
+    "object": "an object",
+}  # fmt: skip
 
 
 class PredictBody(Protocol):
@@ -101,7 +105,7 @@ class BodyDecoder:
         if "out of range" in what:
             return "a number beyond what a float can hold: correct it."
         given = named[-1] if named else "something else"
-        name = {"str": "text", "array": "a list", "object": "an object", "null": "null"}.get(given, given)
+        name = _GIVEN.get(given, given)
         wanted = named[0].replace("bool | ", "").replace(" | ", " or ") if named else "another value"
         return (
             f"{name} where it needs {wanted.replace('float', 'a number').replace('str', 'text')}: correct it."

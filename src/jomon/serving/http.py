@@ -18,7 +18,7 @@ import msgspec
 
 from jomon.core.errors import JomonError
 from jomon.serving.batcher import Waiting
-from jomon.serving.bodies import Bodies, cut
+from jomon.serving.bodies import UNREAD, Bodies, coded, cut
 from jomon.serving.decoding import raw_row
 from jomon.serving.errors import RequestError
 from jomon.serving.explaining import explained
@@ -30,6 +30,8 @@ from jomon.serving.routes import Route, match
 from jomon.serving.worker import Worker
 
 _encode = msgspec.json.Encoder().encode
+SENTENCE = 500
+"""Characters of a refusal, at most."""
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -59,7 +61,7 @@ class App:
     def __init__(self, worker: Worker, version: str) -> None:
         self.worker = worker
         self._ids = RequestIds()
-        self._bodies = Bodies(worker.limits.body_bytes, worker.limits.seconds)
+        self._bodies = Bodies(worker.limits.body_bytes, worker.limits.seconds, worker.hosts)
         self._handlers = Handlers(worker, version)
         self._predict: dict[str, tuple[Lane, str]] = {}
 
@@ -126,6 +128,8 @@ class App:
                         reply = 200, PLAIN_JSON, text.encode()
             except Exception as error:
                 reply = self._refused(exchange, error)
+                if reply.status in UNREAD:
+                    await self._bodies.discard(proto)
             except asyncio.CancelledError:
                 if not self._bodies.timed_out():
                     raise
@@ -156,7 +160,7 @@ class App:
     def _refused(self, exchange: Exchange, error: Exception) -> Reply:
         """The reply to a request that raised; a defect is told to the operator, the caller learns its id."""
         if isinstance(error, RequestError):
-            return self._refusal(exchange, error)
+            return self._refusal(exchange, coded(error, exchange.scope.headers))
         if isinstance(error, JomonError):
             return self._refusal(exchange, RequestError(422, str(error), "invalid"))
         text = "".join(traceback.format_exception(error))
@@ -184,6 +188,8 @@ class App:
             lanes = self.worker.lanes
             fleet = exchange.params.get("fleet") or (next(iter(lanes)) if len(lanes) == 1 else None)
             exchange.key_id = authority.allow(exchange.scope.headers, route.permission, fleet)
+        elif self.worker.hosts is not None and route.permission is not None:
+            self.worker.hosts.check(exchange.scope.headers)
 
     def _refusal(self, exchange: Exchange, error: RequestError) -> Reply:
         self.worker.refused(exchange, error)
@@ -194,5 +200,8 @@ class App:
             headers = [*headers, ("www-authenticate", 'Bearer realm="jomon"')]
         if error.allow:
             headers = [*headers, ("allow", error.allow)]
-        body = _encode({"error": str(error), "request_id": exchange.request_id})
+        sentence = str(error)
+        if len(sentence) > SENTENCE:  # it repeats what was sent
+            sentence = f"{sentence[:SENTENCE]}..."
+        body = _encode({"error": sentence, "request_id": exchange.request_id})
         return Reply(error.status, headers, body)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -107,7 +108,10 @@ class ServedImage:
     def score(self, rows: Sequence[Row]) -> Scored:
         """Answers to rows of many members in one call; raises `PredictError` that names the row."""
         margin = self.runtime.engine.score(*self.path.stack(rows)).margin
-        return Scored(answers_of(self.runtime.kind, margin).tolist(), margin.tolist())
+        margins = margin.tolist()
+        if not isfinite(sum(margins)):
+            _refuse_infinite(margins)
+        return Scored(answers_of(self.runtime.kind, margin).tolist(), margins)
 
     def warm(self) -> None:
         """Run the whole path once, so that no caller waits for what is made on first use."""
@@ -122,6 +126,15 @@ class ServedImage:
         for day in range(-1, 3):  # the calendars of the days to come
             with suppress(PredictError):
                 self.path.row([time.time_ns() // 1000 + day * 86_400_000_000, *blank[1:]])
+
+
+def _refuse_infinite(margins: Sequence[float]) -> None:
+    """Raise `PredictError` for the first row whose answer is no number; finite ones may have an infinite sum."""
+    for row, margin in enumerate(margins):
+        if not isfinite(margin):
+            raise PredictError(
+                f"Row {row}: its numbers are so large that the answer is none: send them in the unit of training."
+            )
 
 
 class RequestIds:

@@ -22,7 +22,7 @@ from jomon.serving.openapi_fleets import (
     ref,
     served,
 )
-from jomon.serving.routes import JSON, KEY_STATUSES, ROUTES, Route
+from jomon.serving.routes import JSON, KEY_STATUSES, OPEN_STATUSES, ROUTES, Route
 
 OPENAPI = "3.1.0"
 BINARY = "application/octet-stream"
@@ -40,6 +40,7 @@ _REASONS: Mapping[int, str] = {
     408: "The body took too long to arrive.",
     413: "The body has too many bytes or rows.",
     415: "The body is of another media type.",
+    421: "The request names another host: a server without keys answers to localhost and to addresses.",
     422: "The body can be read and does not fit; the sentence names the row and the column.",
     431: "The head of the request is too large.",
     503: "Not now: too much is waiting, the prediction log takes no more, or the server is not ready.",
@@ -126,7 +127,7 @@ def _operation(
     operation["responses"] = {
         str(status): _response(route, status, kind, fleet)
         for status, kind in sorted(route.responses.items())
-        if keys or status not in KEY_STATUSES
+        if status not in (OPEN_STATUSES if keys else KEY_STATUSES)
     }
     if route.deprecated:
         operation["deprecated"] = True

@@ -73,8 +73,11 @@ _KEY = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )  # 503: no keys can be read
 _FLEET = (HTTPStatus.NOT_FOUND,)
+_HOST = (HTTPStatus.MISDIRECTED_REQUEST,)
 KEY_STATUSES = frozenset({401, 403})
 """Statuses that only a server with keys gives."""
+OPEN_STATUSES = frozenset({421})
+"""Statuses that only a server without keys gives."""
 
 
 def _route(
@@ -94,7 +97,7 @@ def _route(
     """A route with the refusals that its kind can answer."""
     refusals: list[HTTPStatus] = [*(_BODY if request is not None else _READ)]
     if permission is not None:
-        refusals += _KEY
+        refusals += [*_KEY, *_HOST]
     if "{" in path:
         refusals += _FLEET
     errors: dict[int, type | None] = {int(status): ErrorBody for status in sorted(refusals)}

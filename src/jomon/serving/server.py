@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from jomon.core.errors import JomonError
@@ -125,6 +125,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
             interface=Interfaces.RSGI,
             workers=config.workers,
             loop=Loops.auto,
+            http=HTTPModes.http1,  # its limits of time and size are those that are set and tested
             websockets=False,
             backlog=BACKLOG,
             http1_settings=HTTP1Settings(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jomon.core.suggest import ending
 from jomon.serving.access_log import AccessLog
 from jomon.serving.auth import Authority
 from jomon.serving.batcher import Batcher
@@ -26,6 +27,7 @@ from jomon.serving.clock import Clock
 from jomon.serving.config import Limits
 from jomon.serving.errors import RequestError
 from jomon.serving.following import Follower, ImageSource
+from jomon.serving.hosts import Hosts
 from jomon.serving.image import ServedImage
 from jomon.serving.journal import Journal
 from jomon.serving.lane import Lane
@@ -70,8 +72,9 @@ class Worker:
         run: Path,
         *,
         batch_wait: float = 0.0,
+        hosts: Hosts | None = None,
     ) -> None:
-        self.limits, self.authority, self.access_log = limits, authority, access_log
+        self.limits, self.authority, self.access_log, self.hosts = limits, authority, access_log, hosts
         self.now_us: Callable[[], int] = clock.now_us
         self.run = RunFolder(run)
         self.in_flight = 0
@@ -146,10 +149,11 @@ class Worker:
             return next(iter(self.lanes.values()))
         found = self.lanes.get(fleet or "")
         if found is None:
-            asked = "which fleet is asked" if fleet is None else f"a fleet {fleet!r}"
-            raise RequestError(
-                404, f"This server does not know {asked}: it serves {', '.join(self.lanes)}.", "unknown"
-            )
+            if fleet is None:
+                said = f"This server has several fleets, {', '.join(self.lanes)}: name one in the path."
+            else:
+                said = f"This server does not know a fleet {fleet!r}{ending(fleet, self.lanes)}"
+            raise RequestError(404, said, "unknown")
         return found
 
     def too_many_rows(self, rows: int) -> RequestError:
