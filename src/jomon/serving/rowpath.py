@@ -29,6 +29,7 @@ from jomon.core.validity import instant
 from jomon.engine.runtime import Flags, Runtime
 from jomon.serving.typed import normals
 
+FEW = 3
 PLACES_KEPT = 50_000
 """Contexts whose places are remembered; then all are forgotten."""
 
@@ -412,9 +413,10 @@ class RowPath:
             flat += row.numeric
             flat += row.place.codes
             flat += row.hour.calendar
-        if inf in flat or -inf in flat:
-            raise self._infinite(rows)
         x = np.array(flat, np.float64).reshape(n, -1)  # None becomes NaN
+        # A few rows are looked through faster as lists, many as an array.
+        if np.isinf(x).any() if n > FEW else any([inf in row.numeric or -inf in row.numeric for row in rows]):
+            raise self._infinite(rows)
         if self._order is not None:
             x = np.ascontiguousarray(x[:, self._order])
         stages = len(self.spec.stages)
