@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,8 @@ class Server:
     """Parts of lines that may be on its standard error; any other line is a failure."""
     status: int = 0
     """What it ends with."""
+    tls: ssl.SSLContext | None = None
+    """What callers trust, where it speaks TLS."""
 
     @property
     def url(self) -> str:
@@ -93,7 +96,13 @@ class Server:
         seconds: float = 30.0,
     ) -> Answer:
         """One request over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        connection: http.client.HTTPConnection
+        if self.tls is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        else:
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=seconds, context=self.tls
+            )
         try:
             connection.request(method, path, body, {**self.headers, **(headers or {})})
             response = connection.getresponse()
@@ -193,12 +202,13 @@ def running(
     expected: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     copy: bool = True,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
     """A server of `fleets` (words as `jomon serve` takes them, of projects in `made`), ready, in a copy of `made`.
 
     `options` are further words of the command; `headers` go with every request that `Server` makes; `expected` are
     parts of lines that the server may write to its standard error. When the block ends without an exception the server
-    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself.
+    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself; `tls` is what callers trust.
     """
     with tempfile.TemporaryDirectory(prefix="jomon-serve-") as place:
         folder = made
@@ -208,12 +218,27 @@ def running(
         with reserved() as port:
             words = [*fleets, "--port", port, *options]
             server = _started(Path(place), folder, words, port, headers or {}, expected, environment or {})
+            server.tls = tls
             try:
                 server.until(server.ready, "readiness", START_SECONDS)
                 yield server
                 server.end()
             finally:
                 server.kill()
+
+
+def refused(folder: Path, *words: object) -> str:
+    """The last sentence of a `jomon serve` that does not start, and leaves nothing behind."""
+    before = set(folder.glob("*/.jomon/run/serve-*"))
+    command = [sys.executable, "-m", "jomon.cli.main", "serve", *map(str, words)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    *warnings, sentence = done.stderr.splitlines()
+    assert len(warnings) <= 1
+    assert sentence.startswith("jomon: ")
+    assert "defect" not in sentence
+    assert set(folder.glob("*/.jomon/run/serve-*")) == before
+    return sentence.removeprefix("jomon: ")
 
 
 def _started(

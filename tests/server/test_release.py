@@ -19,7 +19,7 @@ from jomon.project.home import Home
 
 from .load import calling
 from .releases import Releases
-from .servers import Server, running
+from .servers import Server, refused, running
 
 
 def asking(
@@ -148,17 +148,6 @@ def started(server: Server, workers: int) -> bool:
 @pytest.fixture
 def copied(releases: Releases, tmp_path: Path) -> Iterator[Path]:
     yield shutil.copytree(releases.folder, tmp_path / "fleets")
-
-
-def refused(folder: Path, *words: object) -> str:
-    """What `jomon serve` says that does not start."""
-    command = [sys.executable, "-m", "jomon.cli.main", "serve", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("jomon: ")
-    assert not list(folder.glob("*/.jomon/run/serve-*"))
-    return sentence
 
 
 def test_a_damaged_image_is_not_served(copied: Path) -> None:
