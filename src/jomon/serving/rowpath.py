@@ -415,7 +415,7 @@ class RowPath:
             flat += row.hour.calendar
         x = np.array(flat, np.float64).reshape(n, -1)  # None becomes NaN
         # A few rows are looked through faster as lists, many as an array.
-        if np.isinf(x).any() if n > FEW else any([inf in row.numeric or -inf in row.numeric for row in rows]):
+        if np.isinf(x).any() if n > FEW else any(inf in row.numeric or -inf in row.numeric for row in rows):
             raise self._infinite(rows)
         if self._order is not None:
             x = np.ascontiguousarray(x[:, self._order])
