@@ -77,7 +77,7 @@ class OutcomeItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a zone is in the fleet's own.
     """
 
-    value: bool | float | None
+    value: bool | int | float | None
     key: dict[str, Value] | UnsetType = UNSET
     request_id: str | UnsetType = UNSET
     row: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
