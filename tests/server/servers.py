@@ -208,7 +208,7 @@ def running(
 
     `options` are further words of the command; `headers` go with every request that `Server` makes; `expected` are
     parts of lines that the server may write to its standard error. When the block ends without an exception the server
-    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself; `tls` is what callers trust.
+    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself; `tls`: what callers trust.
     """
     with tempfile.TemporaryDirectory(prefix="jomon-serve-") as place:
         folder = made

@@ -57,10 +57,12 @@ def test_a_folder_without_a_lock_is_what_a_server_left_that_died_early(tmp_path:
 def test_workers_say_that_they_answer_or_why_not_and_what_they_serve(tmp_path: Path) -> None:
     with held(tmp_path / "serve-1") as run:
         assert not run.is_up()
-        run.say_up()
+        assert run.silence(os.getpid()) == 0
+        run.beat()
         assert run.is_up()
         assert run.is_up(os.getpid())
         assert not run.is_up(1)
+        assert 0 < run.silence(os.getpid()) < 1000
         run.say_failed("The image is damaged.")
         assert run.failure(os.getpid()) == "The image is damaged."
         assert run.failure(1) is None
@@ -75,7 +77,7 @@ def test_a_worker_of_a_server_whose_folder_is_gone_goes_on(tmp_path: Path) -> No
     """The next server may clear it while the workers of the one that was killed answer what is in flight."""
     run = RunFolder(tmp_path / "gone")
     run.drain()
-    run.say_up()
+    run.beat()
     run.say_failed("why")
     run.note_image("rides:latest", "sha256:aa")
     assert not run.draining

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from typer.core import TyperGroup
@@ -68,8 +68,9 @@ class Door(TyperGroup):
 
 
 def told(sentence: str) -> None:
-    """One sentence of ours on stderr."""
-    print(f"jomon: {sentence}", file=sys.stderr)
+    """One sentence of ours on stderr, if anybody listens there."""
+    with suppress(OSError):
+        print(f"jomon: {sentence}", file=sys.stderr)
 
 
 def _explain(error: Exception) -> int:

@@ -17,11 +17,12 @@ from jomon.project.fleet import Fleet
 from jomon.project.home import FOLDER, Home, find_home, home_of
 from jomon.serving.auth import Authority
 from jomon.serving.config import ServedName
-from jomon.serving.following import ImageSource, to_stderr
+from jomon.serving.following import ImageSource
 from jomon.serving.image import ServedImage
 from jomon.serving.lookups import ServedLookups
 from jomon.serving.recording import keyed_hash
 from jomon.serving.tally import Tally
+from jomon.serving.telling import to_stderr
 from jomon.serving.worker import FleetSetup
 from jomon.store.first_key import first_key
 from jomon.store.keys import KeyFile

@@ -7,7 +7,6 @@ that a disk or a pipe does not take are dropped and counted: an access log must 
 from __future__ import annotations
 
 import atexit
-import sys
 import threading
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from jomon.serving.log_files import LogTarget, RotatedFile, Stream
+from jomon.serving.telling import to_stderr
 
 WAITING_LINES = 50_000
 """Lines that may wait to be written; what comes beyond is dropped."""
@@ -135,9 +135,7 @@ class AccessLog:
                 self.dropped += lost
             if lost and not told:
                 told = True
-                sys.stderr.write(
-                    f"The access log takes no more ({self._target.problem}): lines are dropped.\n"
-                )
+                to_stderr(f"The access log takes no more ({self._target.problem}): lines are dropped.")
             elif not lost:
                 told = False
         self._target.close()

@@ -6,7 +6,6 @@ than `CHECK_SECONDS` after, an expired one at once. While the keys cannot be rea
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from jomon.core.errors import JomonError
 from jomon.core.keys import Key, parse_key, proves
 from jomon.core.roles import roles_with
 from jomon.serving.errors import RequestError
+from jomon.serving.telling import to_stderr
 
 CHECK_SECONDS = 0.5
 """How long a look at the keys' stamp counts; half of the second within which a revoked key has to stop working."""
@@ -77,7 +77,7 @@ class Authority:
         required: bool,
         extra: Iterable[Key] = (),
         clocks: Clocks = Clocks(),
-        log: Callable[[str], Any] = sys.stderr.write,
+        log: Callable[[str], Any] = to_stderr,
     ) -> None:
         self.required = required
         self._source, self._clocks, self._log = source, clocks, log

@@ -56,7 +56,8 @@ class ServerConfig:
     """Where a server listens, how many workers it has, and how it ends.
 
     `grace`: seconds between saying that it is not ready and taking no more requests, so that a balancer can turn away;
-    `movers`: one per store, none where another machine moves the logs; `told` hears what operators should know.
+    `silence`: seconds after which a worker that gives no sign of life is killed and replaced; `movers`: one per store,
+    none where another machine moves the logs; `told` hears what operators should know.
     """
 
     host: str
@@ -64,6 +65,7 @@ class ServerConfig:
     workers: int
     worker: WorkerConfig
     grace: float = 0.5
+    silence: float = 60.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
     movers: tuple[Command, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 from jomon.core.errors import JomonError
 from jomon.serving.image import ServedImage
 from jomon.serving.lane import Lane
+from jomon.serving.telling import to_stderr
 
 
 class ImageSource(Protocol):
@@ -31,11 +31,6 @@ class ImageSource(Protocol):
 Told = Callable[[str], None]
 AGAIN_SECONDS = 10.0
 """How long after a refusal the same names are looked at again: reading and checking a large image takes its time."""
-
-
-def to_stderr(line: str) -> None:
-    """Tell the operator."""
-    sys.stderr.write(line + "\n")
 
 
 class Follower:

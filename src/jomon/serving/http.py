@@ -7,7 +7,6 @@ from which the OpenAPI document is made too.
 from __future__ import annotations
 
 import asyncio
-import sys
 import traceback
 from collections.abc import Mapping
 from time import perf_counter_ns
@@ -27,6 +26,7 @@ from jomon.serving.image import RequestIds, Scored
 from jomon.serving.lane import Lane
 from jomon.serving.reply import CLOSE, JSON, PLAIN_JSON, Headers, Reply, json_reply
 from jomon.serving.routes import Route, match
+from jomon.serving.telling import to_stderr
 from jomon.serving.worker import Worker
 
 _encode = msgspec.json.Encoder().encode
@@ -164,7 +164,7 @@ class App:
         if isinstance(error, JomonError):
             return self._refusal(exchange, RequestError(422, str(error), "invalid"))
         text = "".join(traceback.format_exception(error))
-        sys.stderr.write(f"request {exchange.request_id} failed:\n{text}")
+        to_stderr(f"request {exchange.request_id} failed:\n{text}")
         return self._refusal(
             exchange, RequestError(500, "This is a defect of the server: tell its operator the id.", "defect")
         )

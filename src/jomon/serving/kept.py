@@ -63,12 +63,25 @@ class Kept:
             if self._stop.is_set():
                 return
             self._told(f"the mover {ended(status)}; it is started again in {delay:.0f} s")
-            if self._stop.wait(delay):
-                return
-            with self._lock:
-                if self._stop.is_set():
+            again = None
+            while again is None:
+                if self._stop.wait(delay):
                     return
-                process = self._launched()
+                again, delay = self._again(), backoff.most
+            process = again
+
+    def _again(self) -> subprocess.Popen[bytes] | None:
+        """The process started anew; None where the machine has no room for another now."""
+        with self._lock:
+            if self._stop.is_set():
+                return None
+            try:
+                return self._launched()
+            except OSError as error:
+                self._told(
+                    f"the mover cannot be started ({error.strerror or error}); it is tried again later"
+                )
+                return None
 
     def stop(self) -> None:
         """Let it make its last pass, and end."""

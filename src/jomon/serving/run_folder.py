@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 from urllib.parse import quote
 
 PREFIX = "serve-"
+BEAT_SECONDS = 2.0
 _GATE, _LOCK, _DRAINING, _METRICS = "gate.lock", "lock", "draining", "metrics"
 
 
@@ -25,6 +28,7 @@ class RunFolder:
         self.path = path
         self.metrics = path / _METRICS
         self._draining = path / _DRAINING
+        self._beaten = -inf
 
     @property
     def draining(self) -> bool:
@@ -36,14 +40,24 @@ class RunFolder:
         with suppress(OSError):
             self._draining.touch()
 
-    def say_up(self) -> None:
-        """Say that this process answers."""
-        with suppress(OSError):
-            (self.path / f"up-{os.getpid()}").touch()
+    def beat(self) -> None:
+        """Say that this process answers; not written more often than `BEAT_SECONDS`."""
+        now = time.monotonic()
+        if now >= self._beaten + BEAT_SECONDS:
+            self._beaten = now
+            with suppress(OSError):
+                _write(self.path / f"up-{os.getpid()}", f"{now}")
 
     def is_up(self, pid: int | None = None) -> bool:
         """Whether a process answered at any time; any process, where none is named."""
-        return next(self.path.glob(f"up-{'*' if pid is None else pid}"), None) is not None
+        return next(self.path.glob(f"up-{'[0-9]*' if pid is None else pid}"), None) is not None
+
+    def silence(self, pid: int) -> float:
+        """Seconds since the last beat of a process; 0 for one that has not begun to answer."""
+        try:
+            return time.monotonic() - float((self.path / f"up-{pid}").read_text())
+        except (OSError, ValueError):
+            return 0.0
 
     def say_failed(self, sentence: str) -> None:
         """Leave what keeps this process from answering, for the supervisor."""

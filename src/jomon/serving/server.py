@@ -35,6 +35,10 @@ BACKLOG = 2048
 TRIES = 6
 """Times that a worker may die before any of this server ever answered."""
 LOOK_SECONDS = 0.5
+AWAKE_SECONDS = 3.0
+"""Between two looks; where more went by all processes may have slept, and nobody's silence means anything."""
+AGAIN_SECONDS = 5.0
+"""How long after the machine had no room for a worker another is tried."""
 RENEW_SECONDS = 120.0
 """How long a new worker may take to answer before the old one that it was to replace stays."""
 KILL_SECONDS = 20
@@ -113,7 +117,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
     reload_signal: bool
 
     def __init__(self, config: ServerConfig, run: Path, signalled: Callable[..., None] | None = None) -> None:
-        self._run, self._told = RunFolder(run), config.told
+        self._run, self._told, self._silence = RunFolder(run), config.told, config.silence
         self._backoffs = [Backoff(most=10.0, steady=3.0) for _ in range(config.workers)]
         self._due: dict[int, float] = {}
         self._problem: JomonError | None = None
@@ -173,14 +177,20 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         start = partial(self._started, spawn_target=spawn_target, target_loader=target_loader)
+        looked = time.monotonic()
         while not self.interrupt_signal and self._problem is None:
             self.main_loop_interrupt.wait(LOOK_SECONDS)
             self.main_loop_interrupt.clear()
+            before, looked = looked, time.monotonic()
+            awake = looked - before < AWAKE_SECONDS
             if self._run.draining:
                 continue
             for at, worker in enumerate(self.wrks):
                 if not worker.is_alive():
                     self._replace(at, worker, start)
+                elif awake and self._run.silence(worker.inner.pid) > self._silence:
+                    self._told(f"a worker has been silent for {self._silence:.0f} s and is killed")
+                    worker.inner.kill()
             if self.reload_signal:
                 self.reload_signal = False
                 self._renew(start)
@@ -191,8 +201,13 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         if at not in self._due:
             self._due[at] = now + self._mourned(at, dead, now)
         if self._problem is None and now >= self._due[at]:
-            del self._due[at]
-            self.wrks[at] = start(at)
+            try:
+                self.wrks[at] = start(at)
+            except OSError as error:  # no room for another process now
+                self._told(f"a worker cannot be started ({error.strerror or error}); it is tried again later")
+                self._due[at] = now + AGAIN_SECONDS
+            else:
+                del self._due[at]
 
     def _mourned(self, at: int, dead: Any, now: float) -> float:
         """Tell of a worker that died; how long to wait for another."""

@@ -7,7 +7,6 @@ import gc
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -35,6 +34,7 @@ from jomon.serving.metrics import Metrics
 from jomon.serving.routes import method_label
 from jomon.serving.run_folder import RunFolder
 from jomon.serving.tally import Tally
+from jomon.serving.telling import to_stderr
 
 if TYPE_CHECKING:
     from jomon.serving.http import Exchange
@@ -110,7 +110,7 @@ class Worker:
         self._tasks = [loop.create_task(self._tick()), loop.create_task(self._follow())]
         self._describe()
         self.flush()
-        self.run.say_up()
+        self.run.beat()
 
     def stop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer what waits, sync and close the journals, write the last counts."""
@@ -188,8 +188,9 @@ class Worker:
             try:
                 self.flush()
             except Exception:  # a defect: the next flush may go well, and this loop sees when to end
-                sys.stderr.write(f"counting failed:\n{traceback.format_exc()}")
+                to_stderr(f"counting failed:\n{traceback.format_exc()}")
             self.closing = self.run.draining
+            self.run.beat()
             if os.getppid() != self._parent:
                 self._end_alone()
                 return
@@ -209,7 +210,7 @@ class Worker:
                 try:
                     await self._look(lane, follower)
                 except Exception:  # a defect: what is served goes on, and the next look may go well
-                    sys.stderr.write(f"looking after {lane.fleet} failed:\n{traceback.format_exc()}")
+                    to_stderr(f"looking after {lane.fleet} failed:\n{traceback.format_exc()}")
 
     async def _look(self, lane: Lane, follower: Follower) -> None:
         """See whether a tag or a lookup's copy moved, and whether a log that failed takes records again."""
@@ -225,7 +226,7 @@ class Worker:
             for name, problem in image.lookups.problems.items():
                 if self._told.get((lane.fleet, name)) != problem:
                     self._told[lane.fleet, name] = problem
-                    sys.stderr.write(f"{lane.fleet}: {problem}\n")
+                    to_stderr(f"{lane.fleet}: {problem}")
 
     def _describe(self) -> None:
         """The gauges that change with an image."""
