@@ -90,6 +90,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
         self._told: dict[tuple[str, str], str] = {}
+        self._failed_syncs: dict[str, int] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what runs beside the requests."""
@@ -246,8 +247,7 @@ class Worker:
         for lane in self.lanes.values():
             lane.tally.flush(metrics)
             metrics.set(("jomon_queue_rows", (lane.fleet,)), lane.batcher.queued)
-            metrics.total(("jomon_journal_bytes_total", (lane.fleet,)), lane.journal.written)
-            metrics.total(("jomon_journal_syncs_total", (lane.fleet,)), lane.journal.syncs)
+            self._count_journal(lane)
             metrics.set(("jomon_images_draining", (lane.fleet,)), lane.draining)
             for state in lane.image.lookups.states(self.now_us()):
                 if state.age_seconds is not None:
@@ -258,6 +258,18 @@ class Worker:
             self.access_log.flush()
             metrics.total(("jomon_access_log_dropped_total", ()), self.access_log.dropped)
         metrics.flush()
+
+    def _count_journal(self, lane: Lane) -> None:
+        journal, metrics = lane.journal, self.metrics
+        metrics.total(("jomon_journal_bytes_total", (lane.fleet,)), journal.written)
+        metrics.total(("jomon_journal_syncs_total", (lane.fleet,)), journal.syncs)
+        new = journal.failed_syncs - self._failed_syncs.get(lane.fleet, 0)
+        if new and not lane.batcher.sync_first:  # else those that wait for the disk are refused, and counted
+            self._failed_syncs[lane.fleet] = journal.failed_syncs
+            metrics.counts["jomon_journal_failures_total", (lane.fleet,)] += new
+            to_stderr(
+                f"{lane.fleet}: the disk of {journal.folder} refused to keep what was written: check the disk."
+            )
 
 
 def _parent() -> int:
