@@ -356,6 +356,21 @@ def test_a_busy_server_is_asked_again_and_later_rows_wait(server: tuple[Project,
     assert bodies[20] == bodies[21]
 
 
+def test_fewer_requests_are_on_their_way_when_the_server_was_too_busy(server: tuple[Project, str]) -> None:
+    """Whatever is refused with 503 is sent again, and nothing is answered twice."""
+    project, url = server
+    with between(int(url.rpartition(":")[2]), lambda number: BUSY if number % 20 in (3, 4, 5) else None) as (
+        through,
+        bodies,
+    ):
+        replay = played(project, since="2024-10-20", until="2024-10-22", url=through)
+    report = replay.report()
+    assert report.whole
+    assert report.retried == sum(1 for number in range(len(bodies)) if number % 20 in (3, 4, 5)) > 10
+    answered = [body for number, body in enumerate(bodies) if number % 20 not in (3, 4, 5)]
+    assert len(answered) == len(set(answered)) == report.rows + report.reports
+
+
 def test_a_server_that_goes_away_ends_the_replay_and_what_was_answered_stays(
     server: tuple[Project, str],
 ) -> None:

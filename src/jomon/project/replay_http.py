@@ -1,7 +1,8 @@
 """A replay answered by a server: one request for each row over connections that stay open, sent in event order.
 
-A request is sent when all earlier ones were; as many as there are connections are on their way. Where one has to be
-sent again, the later ones wait, and a report of outcomes waits for the answers to its rows.
+A request is sent when all earlier ones were; as many as there are connections are on their way, fewer for a while if
+the server was too busy. Where one has to be sent again, the later ones wait, and a report of outcomes waits for the
+answers to its rows.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ PATIENCE = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a request is sent again: where the connection broke, doubled each time; and at most."""
 _BUSY_PAUSE = 1.0
+_GOOD = 50  # answers in a row after which one more request may be on its way
 _OK, _ACCEPTED, _MISFIT, _BUSY = 200, 202, 422, 503
 _CALLERS_FAULT = (401, 403, 404)
 
@@ -105,12 +107,14 @@ class _Sender:
         self._reports = sheet.recorded.outcomes(texts_of)
         self._events = self._rows_and_reports()
         self._in_flight: dict[int, None] = {}  # rows whose answer is awaited, in ascending order
-        self._troubled = 0
+        self._troubled = self._on_their_way = self._good = 0
+        self._most = self._allowed = 1  # requests that may be on their way: half as many after a 503
         self._error: JomonError | None = None
 
     async def run(self, connections: int) -> None:
         """Send everything."""
-        self._turn = asyncio.Lock()
+        self._most = self._allowed = connections
+        self._turn, self._again_turn = asyncio.Lock(), asyncio.Lock()
         self._clear, self._settled, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._clear.set()
         opened = [Connection(self._target, ANSWER_SECONDS) for _ in range(connections)]
@@ -146,18 +150,20 @@ class _Sender:
                 sent = await self._next(connection)
             if sent is None:
                 return
+            self._on_their_way += 1
             answer = await self._answer(connection, sent)
+            self._on_their_way -= 1
             if sent.row >= 0:
                 if answer is None:
                     self._sheet.fail("it was not answered")
                 else:
                     self._take_answer(sent, answer)
                 del self._in_flight[sent.row]
-                self._settled.set()
             elif answer is None:
                 self._sheet.outcomes_failed["it was not answered"] += len(sent.told)
             else:
                 self._take_receipt(sent, answer)
+            self._settled.set()
 
     async def _next(self, connection: Connection) -> _Sent | None:
         """Send the next request when its moment has come; None where there is none."""
@@ -201,9 +207,13 @@ class _Sender:
                     await asyncio.wait_for(self._over.wait(), seconds)
                 except TimeoutError:
                     continue
-            if self._clear.is_set():
+            if not self._clear.is_set():
+                await self._clear.wait()
+            elif self._on_their_way >= self._allowed:
+                self._settled.clear()
+                await self._settled.wait()
+            else:
                 return True
-            await self._clear.wait()
         return False
 
     async def _answered_before(self, stop: int) -> None:
@@ -217,8 +227,10 @@ class _Sender:
         try:
             answer = await connection.receive()
             if answer.status != _BUSY:
+                self._went_well()
                 return answer
             pause, why = _asked(answer), "it is too busy"
+            self._slow_down()
         except (OSError, EOFError, ValueError) as error:
             pause, why = FIRST_PAUSE, _why(error)
         self._troubled += 1
@@ -230,6 +242,17 @@ class _Sender:
             if not self._troubled:
                 self._clear.set()
 
+    def _went_well(self) -> None:
+        self._good += 1
+        if self._good >= _GOOD and self._allowed < self._most:
+            self._allowed, self._good = self._allowed + 1, 0
+
+    def _slow_down(self) -> None:
+        """Have fewer on their way; those that are refused at the same time count once."""
+        if not self._troubled:
+            self._allowed = max(self._allowed // 2, 1)
+        self._good = 0
+
     async def _again(self, connection: Connection, request: bytes, pause: float, why: str) -> Answer | None:
         until, broken = time.monotonic() + self._patience, FIRST_PAUSE
         while time.monotonic() + pause < until and not self._over.is_set():
@@ -238,11 +261,12 @@ class _Sender:
                 return None
             except TimeoutError:
                 pass
-            self._sheet.retried += 1
             try:
-                await connection.connect()
-                connection.send(request)
-                answer = await connection.receive()
+                async with self._again_turn:  # not all at the same moment: that is what it was too busy for
+                    self._sheet.retried += 1
+                    await connection.connect()
+                    connection.send(request)
+                    answer = await connection.receive()
                 if answer.status != _BUSY:
                     return answer
                 pause, why = _asked(answer), "it is too busy"

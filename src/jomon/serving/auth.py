@@ -114,7 +114,7 @@ class Authority:
             needed = " or ".join(roles_with(permission))
             raise RequestError(
                 403,
-                f"The key {key.name!r} does not allow {permission!r}: use one with the role {needed}.",
+                f"The key {key.name!r} does not allow {str(permission)!r}: use one with the role {needed}.",
                 "role",
             )
         if (
