@@ -1,9 +1,13 @@
 -- For wrk: sends the prepared requests of a file in turn, and prints what was measured as one line of JSON.
--- The file has one request a line: its path, a tab, its body. Latencies are microseconds.
+-- The file has one request a line: its path, a tab, its body. Latencies are microseconds. A second argument is how many
+-- milliseconds each connection waits before each request.
 
 local prepared, at = {}, 0
 
 function init(args)
+  if args[2] then
+    function delay() return tonumber(args[2]) end
+  end
   wrk.headers["Content-Type"] = "application/json"
   for line in io.lines(args[1]) do
     local path, body = line:match("^(%S+)\t(.*)$")
