@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import jomon
 from jomon.core.errors import DataError, JomonError
 from jomon.core.journal import Kind
 from jomon.data.outcomes import matched
@@ -29,7 +30,7 @@ from jomon.project.local_server import served_locally
 from jomon.project.replay_plan import SECOND, Ask, Tell, event_order, parse_speed
 from jomon.project.replaying import Replay, Wish, count_recorded
 
-from .replay_help import NEW_DEPOT, NIGHT, Clock, between, journal_records, make_parcels
+from .replay_help import NEW_DEPOT, NIGHT, SPEC, Clock, between, journal_records, make_parcels
 
 HOUR = 3600 * SECOND
 BUSY = b"HTTP/1.1 503 busy\r\nretry-after: 0\r\ncontent-length: 2\r\n\r\n{}"
@@ -318,6 +319,33 @@ def test_a_server_answers_a_replay_as_the_image_does(parcels: Project) -> None:
     assert here.report().loss == report.loss
 
 
+def test_an_image_that_takes_over_during_a_replay_is_told_and_its_levels_are_unknown_elsewhere(
+    made: Project, parcels: Project, tmp_path: Path
+) -> None:
+    """The server's store gets another image under the same tag while rows are on their way; ours has it not."""
+    theirs = open_project(shutil.copytree(made.folder, tmp_path / "theirs"))
+    with served_locally(theirs.home, "parcels:latest") as url, jomon.Client(url) as client:
+
+        def release(number: int) -> None:
+            if number == 60:
+                asked = {**SPEC, "question": "Will it be late?"}
+                (theirs.folder / "jomon.yaml").write_text(json.dumps(asked), encoding="utf-8")
+                after = str(open_project(theirs.folder).build().digest)
+                until = time.monotonic() + 30
+                while client.fleets()[0].image != after and time.monotonic() < until:
+                    time.sleep(0.02)
+
+        with between(int(url.rpartition(":")[2]), release) as (through, _):
+            replay = played(parcels, since="2024-10-20", until="2024-10-24", url=through)
+    report = replay.report()
+    assert report.whole
+    assert len(report.images) == 2
+    before, after = (str(load_fleet("parcels:latest", p.folder).digest) for p in (parcels, theirs))
+    assert report.images[before] > 0
+    assert report.images[after] == report.unknown_level == report.rows - report.images[before] > 0
+    assert sum(report.levels.values()) == report.images[before]
+
+
 def test_requests_leave_in_event_order_and_reports_wait_for_their_answers(
     server: tuple[Project, str],
 ) -> None:
@@ -369,6 +397,9 @@ def test_fewer_requests_are_on_their_way_when_the_server_was_too_busy(server: tu
     assert report.retried == sum(1 for number in range(len(bodies)) if number % 20 in (3, 4, 5)) > 10
     answered = [body for number, body in enumerate(bodies) if number % 20 not in (3, 4, 5)]
     assert len(answered) == len(set(answered)) == report.rows + report.reports
+    place = {f"replay:{replay.name}:{row}": at for at, row in enumerate(replay.recorded.numbers.tolist())}
+    asked = [place[one["id"]] for one in map(json.loads, answered) if "rows" in one]
+    assert all(abs(at - row) < 8 for at, row in enumerate(asked))  # those on their way, and no later ones
 
 
 def test_a_server_that_goes_away_ends_the_replay_and_what_was_answered_stays(

@@ -1,8 +1,8 @@
 """A replay answered by a server: one request for each row over connections that stay open, sent in event order.
 
-A request is sent when all earlier ones were; as many as there are connections are on their way, fewer for a while if
-the server was too busy. Where one has to be sent again, the later ones wait, and a report of outcomes waits for the
-answers to its rows.
+A request is sent when all earlier ones were, and no row is so far ahead of one without an answer as there are
+connections: so far, at most, rows may come out of order. Where one has to be sent again, the later ones wait, and fewer
+are on their way for a while if the server was too busy; a report of outcomes waits for the answers to its rows.
 """
 
 from __future__ import annotations
@@ -169,11 +169,13 @@ class _Sender:
         """Send the next request when its moment has come; None where there is none."""
         sheet = self._sheet
         for event in self._events:
-            moment = event.moment if isinstance(event, Tell) else int(sheet.recorded.times[event[0]])
-            if not await self._may_send(moment):
+            if isinstance(event, Tell):
+                moment, answered = event.moment, event.stop
+            else:
+                moment, answered = int(sheet.recorded.times[event[0]]), event[0] - self._most + 1
+            if not await self._may_send(moment, answered):
                 return None
             if isinstance(event, Tell):
-                await self._answered_before(event.stop)
                 places = sheet.to_tell(event.first, event.stop)
                 if not places:
                     continue
@@ -198,8 +200,9 @@ class _Sender:
             return sent
         return None
 
-    async def _may_send(self, moment_us: int) -> bool:
-        """Wait for the moment, and until no earlier request is in trouble; false where all is over."""
+    async def _may_send(self, moment_us: int, answered: int) -> bool:
+        """Wait for the moment, until no earlier request is in trouble, and until all rows before `answered` have their
+        answer; false where all is over."""
         while not self._over.is_set():
             seconds = self._pace.due_in(moment_us)
             if seconds > 0:
@@ -209,18 +212,12 @@ class _Sender:
                     continue
             if not self._clear.is_set():
                 await self._clear.wait()
-            elif self._on_their_way >= self._allowed:
+            elif self._on_their_way >= self._allowed or next(iter(self._in_flight), answered) < answered:
                 self._settled.clear()
                 await self._settled.wait()
             else:
                 return True
         return False
-
-    async def _answered_before(self, stop: int) -> None:
-        """Wait until all rows before `stop` that were sent have their answer."""
-        while next(iter(self._in_flight), stop) < stop:
-            self._settled.clear()
-            await self._settled.wait()
 
     async def _answer(self, connection: Connection, sent: _Sent) -> Answer | None:
         """The answer to what was sent, sent again where it was not taken; None where patience ends."""
