@@ -181,10 +181,10 @@ def calls() -> pl.DataFrame:
     """Calls of two lines."""
     rng = np.random.default_rng(6)
     n = DAYS * PER_DAY
-    line, load, at = rng.integers(0, 2, n), rng.normal(size=n), _times(rng)
+    line, load, at = rng.integers(0, 2, n), rng.normal(0, 0.05, n), _times(rng)
     other = [0.8 * (t.weekday() in (1, 4)) + 0.5 * (t.month in (12, 1, 2)) + 0.9 * (t.hour == 2) for t in at]
     festive = [1.0 * ((t.month, t.day) in ((1, 1), (6, 19), (7, 4), (12, 25))) for t in at]
-    log_rate = 0.3 * load + 0.5 * line + np.array(other) + np.array(festive)
+    log_rate = 6 * load + 0.5 * line + np.array(other) + np.array(festive)
     return pl.DataFrame(
         {
             "line": np.array(["blue", "red"])[line],
@@ -210,4 +210,4 @@ def ride(**more: Any) -> dict[str, Any]:
 
 def call(**more: Any) -> dict[str, Any]:
     """A call as a caller sends it: about now."""
-    return {"line": "red", "load": 0.25, **more}
+    return {"line": "red", "load": 0.0125, **more}

@@ -25,15 +25,14 @@ Time = str | None
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _ROW = re.compile(r"\.rows\[(?P<row>\d+|\.\.\.)\](?:\.(?P<column>.*))?$", re.DOTALL)
 _TICKED = re.compile(r"`([^`]*)`", re.DOTALL)
-_KINDS = {
-    "number": "a number, true, false or null",
-    "text": "text, a number, true, false or null",
-    "time": "text",
-}
+_KINDS = {"number": "a number or null", "text": "text or null", "time": "text"}
 _GIVEN = {
     "str": "text", "int": "a number", "float": "a number", "bool": "true or false", "array": "a list",
     "object": "an object",
 }  # fmt: skip
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+"""What reading a body that is no JSON raises."""
 
 
 class PredictBody(Protocol):
@@ -64,10 +63,8 @@ class BodyDecoder:
             body: Any = self._decode(data)
         except msgspec.ValidationError:
             return self._second_look(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise RequestError(
-                400, f"The body is no JSON that can be read ({error}): correct it.", "malformed"
-            ) from None
+        except UNREADABLE as error:
+            raise _unreadable(error) from None
         return body  # type: ignore[no-any-return]
 
     def _second_look(self, data: bytes) -> PredictBody:
@@ -76,6 +73,8 @@ class BodyDecoder:
             body: Any = self._lenient(data)
         except msgspec.ValidationError as error:
             raise RequestError(422, self._sentence(str(error)), "invalid") from None
+        except UNREADABLE as error:  # the first look did not come so far
+            raise _unreadable(error) from None
         for row in body.rows:
             for name in self._numbers:
                 if isinstance(getattr(row, name), bool):
@@ -93,7 +92,7 @@ class BodyDecoder:
             return f'The body does not fit: {what}{where}; send {{"rows": [{{...}}]}} as /docs shows.'
         row = f"Row {found['row']}" if found["row"] != "..." else "A row"
         if found["column"] is not None:
-            return f"{row}: column {found['column']!r} holds {self._given(what, named)}"
+            return f"{row}: column {found['column']!r} holds {self._given(what, named, found['column'])}"
         if "missing required field" in what:
             return f"{row}: column {named[0]!r} is missing: send it, null if it has no value."
         if "unknown field" in what:
@@ -101,15 +100,17 @@ class BodyDecoder:
             return f"{row}: the fleet has no column {named[0]!r}{end}"
         return f"{row}: {what}; send an object with one value per column."
 
-    def _given(self, what: str, named: Sequence[str]) -> str:
+    def _given(self, what: str, named: Sequence[str], column: str) -> str:
         if "out of range" in what:
             return "a number beyond what a float can hold: correct it."
         given = named[-1] if named else "something else"
-        name = _GIVEN.get(given, given)
-        wanted = named[0].replace("bool | ", "").replace(" | ", " or ") if named else "another value"
-        return (
-            f"{name} where it needs {wanted.replace('float', 'a number').replace('str', 'text')}: correct it."
-        )
+        kinds = {one.name: one.kind for one in self.columns}
+        wanted = _KINDS.get(kinds.get(column, ""), "another value")
+        return f"{_GIVEN.get(given, given)} where it needs {wanted}: correct it."
+
+
+def _unreadable(error: Exception) -> RequestError:
+    return RequestError(400, f"The body is no JSON that can be read ({error}): correct it.", "malformed")
 
 
 def _decoder(row: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
