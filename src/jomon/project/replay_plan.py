@@ -189,6 +189,9 @@ def event_order(times: Ints, known_after_us: int) -> Iterator[Ask | Tell]:
             yield Tell(part, min(part + REPORT_ROWS, stop), moment)
 
 
+_NEVER = 2**62  # after every time; an integer, so that arrays of times are searched as they are
+
+
 class Pace:
     """When moments of event time come: `speed` times as fast as they did, from `first_us` on; None: at once.
 
@@ -206,11 +209,11 @@ class Pace:
         due = self._began + (moment_us - self._first) / SECOND / self._speed
         return max(due - self._now(), 0.0)
 
-    def reached(self) -> float:
+    def reached(self) -> int:
         """The moment (microseconds UTC) that has come by now."""
         if self._speed is None:
-            return math.inf
-        return self._first + (self._now() - self._began) * self._speed * SECOND
+            return _NEVER
+        return self._first + int((self._now() - self._began) * self._speed * SECOND)
 
 
 def parse_speed(text: str) -> float | None:
