@@ -104,7 +104,7 @@ CALLS: Mapping[str, Any] = {
     "fast": {"half_life": "60d"},
     "evaluation": SHORT,
     "build": {"blocks": 2, "workers": 1},
-    "serving": {"time": "now", "unknown_columns": "ignore"},
+    "serving": {"time": "now", "unknown_columns": "ignore", "log": {"retention": None}},
 }
 """A count fleet whose rows may come without a time; the member of `red` is valid for a week in June, from 12:30 on."""
 
