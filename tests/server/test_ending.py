@@ -23,7 +23,10 @@ from .load import Callers, calling
 from .servers import Server, running
 
 BODY = json.dumps({"rows": [ride()]}).encode()
-HEAD = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+HEAD = (
+    "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(BODY)}\r\n\r\n"
+)
 
 
 def begun(server: Server) -> socket.socket:

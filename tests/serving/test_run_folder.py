@@ -63,6 +63,10 @@ def test_workers_say_that_they_answer_or_why_not_and_what_they_serve(tmp_path: P
         assert run.is_up(os.getpid())
         assert not run.is_up(1)
         assert 0 < run.silence(os.getpid()) < 1000
+        run.let_go(1)
+        assert not run.leaving
+        run.let_go(os.getpid())
+        assert run.leaving
         run.say_failed("The image is damaged.")
         assert run.failure(os.getpid()) == "The image is damaged."
         assert run.failure(1) is None

@@ -40,6 +40,16 @@ class RunFolder:
         with suppress(OSError):
             self._draining.touch()
 
+    def let_go(self, pid: int) -> None:
+        """Tell a worker that it is about to end."""
+        with suppress(OSError):
+            (self.path / f"leaves-{pid}").touch()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this process is about to end, alone or with the whole server."""
+        return self.draining or (self.path / f"leaves-{os.getpid()}").exists()
+
     def beat(self) -> None:
         """Say that this process answers; not written more often than `BEAT_SECONDS`."""
         now = time.monotonic()

@@ -117,7 +117,8 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
     reload_signal: bool
 
     def __init__(self, config: ServerConfig, run: Path, signalled: Callable[..., None] | None = None) -> None:
-        self._run, self._told, self._silence = RunFolder(run), config.told, config.silence
+        self._run, self._told = RunFolder(run), config.told
+        self._silence, self._grace = config.silence, config.grace
         self._backoffs = [Backoff(most=10.0, steady=3.0) for _ in range(config.workers)]
         self._due: dict[int, float] = {}
         self._problem: JomonError | None = None
@@ -241,7 +242,16 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
                     self._give_up(new, self.interrupt_signal)
                     return
             self.wrks[at] = new
+            self._run.let_go(old.inner.pid)
+            self._pause(self._grace)
             self._end(old)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the server is to end."""
+        end = time.monotonic() + seconds
+        while not self.interrupt_signal and (left := end - time.monotonic()) > 0:
+            self.main_loop_interrupt.wait(left)
+            self.main_loop_interrupt.clear()
 
     def _give_up(self, new: Any, interrupted: bool) -> None:
         said = self._run.failure(new.inner.pid)

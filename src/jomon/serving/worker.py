@@ -190,7 +190,7 @@ class Worker:
                 self.flush()
             except Exception:  # a defect: the next flush may go well, and this loop sees when to end
                 to_stderr(f"counting failed:\n{traceback.format_exc()}")
-            self.closing = self.run.draining
+            self.closing = self.run.leaving
             self.run.beat()
             if os.getppid() != self._parent:
                 self._end_alone()
