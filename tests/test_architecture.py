@@ -33,7 +33,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "": frozenset({"project", "sklearn", "client"}),
 }
 """What each room may import besides itself. `examples` is data: folders copied to users."""
-DOOR_MODULES = {"jomon.serving.app": frozenset({"project", ""})}  # a worker's door stands in the room it opens
+DOOR_MODULES = {
+    "jomon.serving.app": frozenset({"project", ""})
+}  # a worker's door stands in the room it opens
 DOORS = frozenset({"cli"})  # they may name, for the type checker, the types of what a project hands them
 
 

@@ -7,7 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("polars", "deltalake", "lightgbm", "sklearn", "pandas", "pyarrow", "duckdb", "matplotlib", "typer", "rich")
+HEAVY = (
+    "polars",
+    "deltalake",
+    "lightgbm",
+    "sklearn",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "matplotlib",
+    "typer",
+    "rich",
+)
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -20,7 +31,9 @@ print(*[name for name in sys.argv[3:] if name in sys.modules])
 """
 
 
-def test_a_worker_starts_without_trainers_data_frames_and_the_command_line(fleets: Path, tmp_path: Path) -> None:
+def test_a_worker_starts_without_trainers_data_frames_and_the_command_line(
+    fleets: Path, tmp_path: Path
+) -> None:
     home = shutil.copytree(fleets / "rides" / ".jomon", tmp_path / "home")
     words = [sys.executable, "-c", PROGRAM, home, tmp_path / "run", *HEAVY]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True)

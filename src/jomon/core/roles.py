@@ -87,4 +87,6 @@ def parse_role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError:
-        raise UnknownNameError(f"{text!r} is not a role{ending(text, [role.value for role in Role])}") from None
+        raise UnknownNameError(
+            f"{text!r} is not a role{ending(text, [role.value for role in Role])}"
+        ) from None
