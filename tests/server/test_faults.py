@@ -116,6 +116,18 @@ def test_a_caller_that_reads_nothing_holds_up_nobody_and_gets_all_its_answers(se
         assert [len(one.json["answers"]) for one in answers(got)] == [200] * MANY
 
 
+def test_more_connections_than_files_may_be_open_wait(fleets: Path, tmp_path: Path) -> None:
+    """Those that say nothing are closed in time; meanwhile logs, images and lookups can be opened as ever."""
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))\n"
+    (tmp_path / "sitecustomize.py").write_text(limit)
+    small = running(fleets, ("rides",), ("--timeout", TIMEOUT), environment={"PYTHONPATH": str(tmp_path)})
+    with small as server, ExitStack() as stack:
+        before = server.predict("rides", ride()).json["answers"]
+        for _ in range(250):
+            stack.enter_context(server.connect())
+        assert server.predict("rides", ride()).json["answers"] == before
+
+
 # Connections that break.
 
 

@@ -28,6 +28,7 @@ from jomon.serving.backoff import Backoff
 from jomon.serving.config import ServerConfig, WorkerConfig
 from jomon.serving.kept import Kept, ended, without_interrupts
 from jomon.serving.listening import address_of, require_certificate, require_port
+from jomon.serving.open_files import connections, raised_limit
 from jomon.serving.run_folder import RunFolder, held
 
 HEADER_BYTES = 64 * 1024
@@ -133,6 +134,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
             http=HTTPModes.http1,  # its limits of time and size are those that are set and tested
             websockets=False,
             backlog=BACKLOG,
+            backpressure=connections(raised_limit(), len(config.worker.names)),
             http1_settings=HTTP1Settings(
                 header_read_timeout=int(config.worker.limits.seconds * 1000), max_buffer_size=HEADER_BYTES
             ),
