@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jomon.engine.runtime import answers_of
+from jomon.serving.batcher import LARGE
 from jomon.serving.image import ServedImage
-from jomon.serving.rowpath import Row
+from jomon.serving.rowpath import Row, Variant
+
+
+async def explained_beside(image: ServedImage, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """`explained`, for many rows in a thread, so that nobody waits for it."""
+    if len(rows) <= LARGE:
+        return explained(image, rows)
+    return await asyncio.get_running_loop().run_in_executor(None, explained, image, rows)
 
 
 def explained(image: ServedImage, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -25,22 +34,37 @@ def explained(image: ServedImage, rows: Sequence[Row]) -> list[dict[str, Any]]:
     assert scores.fast is not None
     added = scores.slow + scores.fast
     so_far = answers_of(runtime.kind, added if image.path.replaces else np.cumsum(added, axis=1))
+    shares = [part.tolist() for part in (scores.slow, scores.fast, so_far)]
+    margins = scores.margin.tolist()
+    told: dict[int, list[_Step]] = {}
     out = []
     for at, row in enumerate(rows):
-        steps = []
-        for stage, step in enumerate(row.variant.steps()):
-            shares = (float(part[at, stage]) for part in (scores.slow, scores.fast, so_far))
-            slow, fast, after = shares if step.active else (None, None, None)
-            steps.append(
-                {
-                    "level": list(step.level),
-                    "segment": step.segment,
-                    "active": step.active,
-                    "reason": step.reason,
-                    "slow": slow,
-                    "fast": fast,
-                    "so_far": after,
-                }
-            )
-        out.append({"segment": row.variant.chain[-1], "margin": float(scores.margin[at]), "chain": steps})
+        steps = told.get(id(row.variant))
+        if steps is None:
+            steps = told[id(row.variant)] = _steps(row.variant)
+        chain = [
+            _step(step, slow, fast, after)
+            for step, slow, fast, after in zip(steps, *(part[at] for part in shares), strict=True)
+        ]
+        out.append({"segment": row.variant.chain[-1], "margin": margins[at], "chain": chain})
     return out
+
+
+_Step = tuple[list[str], str | None, bool, str]
+
+
+def _steps(variant: Variant) -> list[_Step]:
+    return [(list(step.level), step.segment, step.active, step.reason) for step in variant.steps()]
+
+
+def _step(step: _Step, slow: float, fast: float, so_far: float) -> dict[str, Any]:
+    level, segment, active, reason = step
+    return {
+        "level": level,
+        "segment": segment,
+        "active": active,
+        "reason": reason,
+        "slow": slow if active else None,
+        "fast": fast if active else None,
+        "so_far": so_far if active else None,
+    }

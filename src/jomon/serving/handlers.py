@@ -15,7 +15,7 @@ from jomon.serving import v2
 from jomon.serving.batcher import RETRY_AFTER
 from jomon.serving.describing import describe
 from jomon.serving.errors import RequestError
-from jomon.serving.explaining import explained
+from jomon.serving.explaining import explained_beside
 from jomon.serving.image import Scored, ServedImage
 from jomon.serving.journal import JournalFull, payload
 from jomon.serving.lane import Lane
@@ -231,7 +231,7 @@ class Handlers:
         rows = waiting.rows
         encoded = v2.encode_response(
             asked.outputs,
-            _outputs(image, rows, scored, {output.name for output in asked.outputs}),
+            await _outputs(image, rows, scored, {output.name for output in asked.outputs}),
             model_name=lane.fleet,
             model_version=image.digest,
             request_id=asked.id,
@@ -240,12 +240,13 @@ class Handlers:
         return Reply(200, list(encoded.headers), encoded.body)
 
 
-def _outputs(image: ServedImage, rows: list[Row], scored: Scored, wanted: set[str]) -> dict[str, Any]:
+async def _outputs(image: ServedImage, rows: list[Row], scored: Scored, wanted: set[str]) -> dict[str, Any]:
     out: dict[str, Any] = {"answer": scored.answers, "margin": scored.margins}
     if "member" in wanted:
         out["member"] = [row.variant.chain[-1] for row in rows]
     if "chain" in wanted:
         out["chain"] = [" > ".join(row.variant.chain) for row in rows]
     if "explanation" in wanted:
-        out["explanation"] = [msgspec.json.encode(one).decode() for one in explained(image, rows)]
+        told = await explained_beside(image, rows)
+        out["explanation"] = [msgspec.json.encode(one).decode() for one in told]
     return out

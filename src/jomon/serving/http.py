@@ -20,7 +20,7 @@ from jomon.serving.batcher import Waiting
 from jomon.serving.bodies import UNREAD, Bodies, coded, cut
 from jomon.serving.decoding import raw_row
 from jomon.serving.errors import RequestError
-from jomon.serving.explaining import explained
+from jomon.serving.explaining import explained_beside
 from jomon.serving.handlers import Handlers
 from jomon.serving.image import RequestIds, Scored
 from jomon.serving.lane import Lane
@@ -120,7 +120,7 @@ class App:
                     )
                     scored = await waiting.done
                     if sent.explain or sent.id is not None:
-                        reply = self._told_all(exchange, waiting, scored, explain=sent.explain)
+                        reply = await self._told_all(exchange, waiting, scored, explain=sent.explain)
                     else:
                         text = (
                             f'{{"request_id":"{exchange.request_id}",{image.reply_head}{scored.answers!r}}}'
@@ -145,7 +145,9 @@ class App:
         finally:
             worker.in_flight -= 1
 
-    def _told_all(self, exchange: Exchange, waiting: Waiting, scored: Scored, *, explain: bool) -> Reply:
+    async def _told_all(
+        self, exchange: Exchange, waiting: Waiting, scored: Scored, *, explain: bool
+    ) -> Reply:
         """An answer with more than numbers."""
         document: dict[str, Any] = {
             "request_id": exchange.request_id,
@@ -154,7 +156,7 @@ class App:
             "answers": scored.answers,
         }
         if explain:
-            document["explanations"] = explained(waiting.image, waiting.rows)
+            document["explanations"] = await explained_beside(waiting.image, waiting.rows)
         return json_reply(document)
 
     def _refused(self, exchange: Exchange, error: Exception) -> Reply:
