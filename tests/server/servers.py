@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -12,10 +13,12 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,12 +206,14 @@ def running(
     environment: Mapping[str, str] | None = None,
     copy: bool = True,
     tls: ssl.SSLContext | None = None,
+    terminal: int | None = None,
 ) -> Iterator[Server]:
     """A server of `fleets` (words as `jomon serve` takes them, of projects in `made`), ready, in a copy of `made`.
 
     `options` are further words of the command; `headers` go with every request that `Server` makes; `expected` are
     parts of lines that the server may write to its standard error. When the block ends without an exception the server
-    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself; `tls`: what callers trust.
+    is ended with SIGTERM and checked (see `Server.end`). `copy=False` serves `made` itself; `tls`: what callers trust;
+    `terminal`: a descriptor of one that it is started in.
     """
     with tempfile.TemporaryDirectory(prefix="jomon-serve-") as place:
         folder = made
@@ -217,7 +222,9 @@ def running(
             shutil.copytree(made, folder)
         with reserved() as port:
             words = [*fleets, "--port", port, *options]
-            server = _started(Path(place), folder, words, port, headers or {}, expected, environment or {})
+            process = _started(Path(place), folder, words, environment or {}, terminal)
+            out, err = (Path(place) / name for name in ("out", "err"))
+            server = Server(port, process, folder, out, err, headers or {}, tuple(expected))
             server.tls = tls
             try:
                 server.until(server.ready, "readiness", START_SECONDS)
@@ -245,24 +252,21 @@ def _started(
     place: Path,
     folder: Path,
     words: Sequence[object],
-    port: int,
-    headers: Mapping[str, str],
-    expected: Sequence[str],
     environment: Mapping[str, str],
-) -> Server:
-    out, err = place / "out", place / "err"
+    terminal: int | None,
+) -> subprocess.Popen[bytes]:
     inherited = {name: value for name, value in os.environ.items() if name != "JOMON_STORE"}
-    with out.open("wb") as out_file, err.open("wb") as err_file:
-        process = subprocess.Popen(
+    with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
+        return subprocess.Popen(
             [sys.executable, "-m", "jomon.cli.main", "serve", *map(str, words)],
             cwd=folder,
             env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=out_file,
-            stderr=err_file,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=out,
+            stderr=err,
             start_new_session=True,
+            preexec_fn=None if terminal is None else partial(fcntl.ioctl, terminal, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
-    return Server(port, process, folder, out, err, headers, tuple(expected))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import signal
 import socket
 import time
@@ -136,3 +137,19 @@ def test_a_second_signal_ends_it_at_once_and_what_was_answered_is_kept(fleets: P
         log = server.home("rides") / "log" / "rides"
         assert list(log.glob("w*")) or answered in moved(server)
         server.status = 2
+
+
+def test_a_server_whose_terminal_is_closed_ends_in_order(fleets: Path) -> None:
+    """Its processes all hear of it; the supervisor decides."""
+    ours, theirs = pty.openpty()
+    try:
+        with running(fleets, ["rides"], ["--workers", 2], terminal=theirs) as server:
+            os.close(theirs)
+            with calling(server.port, ASKS, patient=True) as callers:
+                server.until(lambda: len(callers.answered) > 50, "answers")
+                os.close(ours)
+                assert server.process.wait(30) == 0
+            check_kept(server, callers)
+    finally:
+        with suppress(OSError):
+            os.close(ours)

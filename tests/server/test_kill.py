@@ -20,6 +20,7 @@ import pytest
 
 from jomon.data.outcomes_table import read_outcomes
 from jomon.data.predictions import read_predictions
+from jomon.project.home import Home
 
 from .fleets import STATIONS, ride
 from .load import Callers, Next, calling
@@ -28,6 +29,7 @@ from .servers import END_SECONDS, PAUSE, START_SECONDS, children_of, lives, rese
 
 Role = Literal["worker", "mover", "supervisor"]
 KILLS: list[Role] = ["worker"] * 8 + ["mover"] * 4 + ["supervisor"] * 2
+MOVES = 2
 
 
 class Victim:
@@ -137,16 +139,22 @@ def outcomes(seed: int) -> Next:
 def test_kills_at_random_moments_lose_and_double_nothing(
     releases: Releases, image: str, seed: int, tmp_path: Path
 ) -> None:
-    """Kills of workers, mover and supervisor in random order and at random moments, for each way of syncing."""
+    """Kills of workers, mover and supervisor in random order and at random moments, for each way of syncing, while
+    the tag moves."""
     folder = shutil.copytree(releases.folder, tmp_path / "fleets")
+    images = Home(folder / "rides" / ".jomon").images
+    images.tag(f"rides:{image}", "rides:latest")
     draw = random.Random(seed)
     asks = [predictions(1, (1, 2, 3)), predictions(2, (1,)), predictions(3, (1, 300)), outcomes(4)]
-    with victim(folder, f"rides//rides:{image}", "--workers", "2") as server:
+    with victim(folder, "rides", "--workers", "2") as server:
         with calling(server.port, asks, patient=True) as callers:
             heard = Heard(callers)
             heard.more(20)
-            for role in draw.sample(KILLS, len(KILLS)):
-                wait(partial(server.kill, role, draw), f"a {role} to kill")
+            for role in draw.sample([*KILLS, *[None] * MOVES], len(KILLS) + MOVES):
+                if role is None:
+                    images.tag(f"rides:{draw.choice(['one', 'two'])}", "rides:latest")
+                else:
+                    wait(partial(server.kill, role, draw), f"a {role} to kill")
                 callers.stop.wait(draw.uniform(0.0, 0.8))
                 if draw.random() < 0.4:
                     heard.more(20)  # a full life now and then

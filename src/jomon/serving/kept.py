@@ -19,8 +19,8 @@ END_SECONDS = 30.0
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Processes that are started inside never hear of Ctrl-C: a terminal sends it to all, and only one is to decide."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Processes that are started inside never hear of a terminal, whose Ctrl-C and end go to all: one is to decide."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ worker that dies is replaced while the others go on answering; one that keeps dy
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -49,7 +50,8 @@ SAME_SIGNAL_SECONDS = 0.2
 
 
 def serve(config: ServerConfig) -> None:
-    """Answer until SIGTERM or SIGINT; a second one ends it at once, SIGHUP replaces the workers one by one.
+    """Answer until SIGTERM or SIGINT; a second one ends it at once. SIGHUP replaces the workers one by one, except in a
+    terminal, where it ends the server.
 
     Raises `JomonError` where nothing can listen at the place, the workers cannot start, or a second signal came.
     """
@@ -71,7 +73,7 @@ class _Supervisor:
         self._hurried = False
 
     def serve(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._signalled)
         try:
             for mover in self._movers:
@@ -124,6 +126,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         self._due: dict[int, float] = {}
         self._problem: JomonError | None = None
         self._signalled = signalled or self.interrupt
+        self._in_terminal = any(os.isatty(number) for number in (0, 1, 2))
         super().__init__(
             "jomon",
             address=address_of(config.host),
@@ -167,6 +170,13 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Called for SIGTERM and SIGINT."""
         self._signalled()
+
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
+        """Called for SIGHUP: the terminal was closed, or workers are to be replaced where there is none."""
+        if self._in_terminal:
+            self._signalled()
+        else:
+            super().signal_handler_reload()
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         for at in range(self.workers):
