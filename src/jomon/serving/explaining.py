@@ -11,7 +11,8 @@ import numpy as np
 from jomon.engine.runtime import answers_of
 from jomon.serving.batcher import LARGE
 from jomon.serving.image import ServedImage
-from jomon.serving.rowpath import Row, Variant
+from jomon.serving.places import Variant
+from jomon.serving.rowpath import Row
 
 
 async def explained_beside(image: ServedImage, rows: Sequence[Row]) -> list[dict[str, Any]]:
