@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from .fleets import ride
-from .servers import Server, children_of, lives, reserved, running
+from .servers import Server, children_of, lives, refused, reserved, running
 
 IMPATIENT = """
 import sys
@@ -59,13 +59,6 @@ def test_a_worker_that_replaces_a_dead_one_goes_on_from_its_counts_and_in_its_sl
         assert [path.name for path in log.glob("slot-*")] == ["slot-00.lock"]
 
 
-def test_workers_begin_as_fresh_processes(fleets: Path) -> None:
-    """A copy of the supervisor would hold the locks of its threads, and what they had not written yet."""
-    with running(fleets, ["rides"], ["--workers", 2]) as server:
-        server.until(lambda: len(workers(server)) == 2, "both workers")
-        assert all(b"spawn_main" in words(pid) for pid in workers(server))
-
-
 def test_a_worker_that_hangs_is_killed_and_replaced(fleets: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(fleets, tmp_path / "fleets")
     with reserved() as port:
@@ -97,6 +90,8 @@ def test_what_a_killed_supervisor_leaves_ends_by_itself_and_the_next_server_take
     """Workers answer what is in flight first; their folder goes when the next server starts."""
     with running(fleets, ["rides"], ["--workers", 2]) as server:
         server.until(lambda: len(workers(server)) == 2, "both workers")
+        # They began as fresh processes: a copy of the supervisor would hold the locks of its threads.
+        assert all(b"spawn_main" in words(pid) for pid in workers(server))
         left = children_of(server.pid)
         assert len(left) >= 4  # two workers, a mover, and what Python tracks shared things with
         server.process.kill()
@@ -108,3 +103,26 @@ def test_what_a_killed_supervisor_leaves_ends_by_itself_and_the_next_server_take
             after.until(lambda: not any(lives(pid) for pid in left), "the end of all that was left")
             assert not stale.exists()
         server.status = -signal.SIGKILL
+
+
+def test_a_server_whose_workers_cannot_start_says_why_and_ends(fleets: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(fleets, tmp_path / "fleets")
+    log = folder / "rides" / ".jomon" / "log"
+    shutil.rmtree(log, ignore_errors=True)
+    log.mkdir()
+    (log / "rides").write_text("no folder")
+    with reserved() as port:
+        assert "cannot be opened" in refused(folder, "rides", "--port", port)
+
+
+def test_a_server_whose_workers_die_on_the_way_gives_up(fleets: Path, tmp_path: Path) -> None:
+    """For a reason that no sentence of ours explains: a trace, and the end."""
+    folder = shutil.copytree(fleets, tmp_path / "fleets")
+    (folder / "rides" / ".jomon" / "hash.key").unlink(missing_ok=True)
+    (folder / "rides" / ".jomon" / "hash.key").mkdir()
+    with reserved() as port:
+        command = [sys.executable, "-m", "jomon.cli.main", "serve", "rides", "--port", str(port)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("IsADirectoryError") == 3
+    assert done.stderr.splitlines()[-1].startswith("jomon: The workers died 3 times in a row")

@@ -34,7 +34,7 @@ from jomon.serving.run_folder import RunFolder, held
 
 HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
-TRIES = 6
+TRIES = 3
 """Times that a worker may die before any of this server ever answered."""
 LOOK_SECONDS = 0.5
 AWAKE_SECONDS = 3.0
