@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jomon.core.errors import JomonError
-from jomon.project.lookup_refreshing import watch_lookups
+from jomon.project.lookup_refreshing import sentence, watch_lookups
 from jomon.project.moving import fleets_with_log
 from jomon.project.refresh_schedule import RefreshState, refresh_if_due
 
@@ -58,10 +57,11 @@ def _refresh(
                     home, reference, time.time_ns() // 1000, states.setdefault(reference, RefreshState())
                 )
                 problems.pop(reference, None)
-            except JomonError as error:
-                if problems.get(reference) != str(error):
-                    failed(f"{reference} was not refreshed: {error}")
-                problems[reference] = str(error)
+            except Exception as error:  # a full disk, a defect: the next time may go well, and the others go on
+                said = sentence(error)
+                if problems.get(reference) != said:
+                    failed(f"{reference} was not refreshed: {said}")
+                problems[reference] = said
                 continue
             if report is not None:
                 refreshed(report)

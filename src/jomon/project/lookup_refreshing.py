@@ -99,12 +99,18 @@ def watch_lookups(
                         failed(f"The lookup {turn.name} was not refreshed: {turn.problem}")
                     problems[turn.name] = turn.problem or ""
             problems.pop("", None)
-        except JomonError as error:
-            if str(error) != problems.get(""):
-                failed(str(error))
-            problems[""] = str(error)
+        except Exception as error:  # a full disk, a defect: the next time may go well
+            said = sentence(error)
+            if said != problems.get(""):
+                failed(said)
+            problems[""] = said
         if stop.wait(look):
             return
+
+
+def sentence(error: Exception) -> str:
+    """What to tell of an error: its own sentence, or what it is."""
+    return str(error) if isinstance(error, JomonError) else f"{type(error).__name__}: {error}"
 
 
 def _project_of(home: Home) -> OpenProject | None:
