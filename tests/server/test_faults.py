@@ -389,6 +389,32 @@ def test_a_wish_for_another_protocol_is_passed_over(server: Server) -> None:
     assert [one.status for one in answers(sent(server, data))] == [200]
 
 
+UNREAD: list[tuple[int, bytes]] = [
+    (404, request("/nowhere", GOOD)),
+    (408, request("/predict/none", GOOD)),
+    (405, request("/metrics", GOOD)),
+    (413, request(PATH, GOOD, {"Content-Length": "99999999"})),
+    (415, request(PATH, GOOD, {"Content-Type": "text/csv"})),
+    (415, request("/outcomes/rides", GOOD, {"Content-Type": "text/csv"})),
+    (421, request(PATH, GOOD, {"Host": "evil.example"})),
+    (421, request("/outcomes/rides", GOOD, {"Host": "evil.example"})),
+]
+
+
+@pytest.mark.parametrize(("status", "data"), UNREAD)
+def test_a_body_that_is_refused_and_never_comes_whole_holds_no_connection(
+    server: Server, status: int, data: bytes
+) -> None:
+    """However many: each is answered when time is over, and closed."""
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(server.connect()) for _ in range(40)]
+        for connection in waiting:
+            connection.sendall(data[:-3])
+        for connection in waiting:
+            (one,) = answers(received(connection))
+            assert (one.status, one.headers["connection"]) == (status, "close")
+
+
 def test_a_refusal_of_a_large_body_is_read_by_its_sender(server: Server) -> None:
     """Most clients read an answer only after they sent all they have."""
     large = b" " * 8_000_000

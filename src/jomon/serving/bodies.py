@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Any
 
 from jomon.serving.auth import Headers
@@ -60,26 +59,25 @@ class Bodies:
         parts, size = [], 0
         async for chunk in proto:
             size += len(chunk)
-            if size <= self._limit:
-                parts.append(chunk)
-            else:
-                parts.clear()
-                if size > DISCARDED_BYTES:
-                    break
-        if size > self._limit:
-            raise self._too_large()
+            if size > self._limit:
+                raise self._too_large()
+            parts.append(chunk)
         return b"".join(parts)
 
-    async def discard(self, proto: Any) -> None:
-        """Take what is left of a body that is refused, so that the caller gets to read why; what cannot be taken is
-        left where it is."""
+    async def discard(self, proto: Any) -> bool:
+        """Take what is left of a body that is refused, so that the caller gets to read why; whether that was all."""
         size = 0
-        with suppress(Exception):
+        try:
             async with asyncio.timeout(self._seconds):
                 async for chunk in proto:
                     size += len(chunk)
                     if size > DISCARDED_BYTES:
-                        break
+                        return False
+        except TimeoutError:
+            return False
+        except Exception:  # it was read, or the caller is gone
+            return True
+        return True
 
     def _too_large(self) -> RequestError:
         return RequestError(

@@ -128,8 +128,8 @@ class App:
                         reply = 200, PLAIN_JSON, text.encode()
             except Exception as error:
                 reply = self._refused(exchange, error)
-                if reply.status in UNREAD:
-                    await self._bodies.discard(proto)
+                if reply.status in UNREAD and not await self._bodies.discard(proto):
+                    reply = Reply(reply.status, [*reply.headers, CLOSE], reply.body)
             except asyncio.CancelledError:
                 if not self._bodies.timed_out():
                     raise
@@ -176,7 +176,12 @@ class App:
         found = match(exchange.method, exchange.path)
         if isinstance(found, RequestError):
             exchange.route = "unmatched"
-            raise found
+            try:
+                raise found
+            finally:
+                del (
+                    found
+                )  # else the request would hold itself, and its connection, until garbage is collected
         route, exchange.params = found
         exchange.route = route.name
         await self._allowed(exchange, route)
