@@ -179,9 +179,8 @@ class App:
             try:
                 raise found
             finally:
-                del (
-                    found
-                )  # else the request would hold itself, and its connection, until garbage is collected
+                # Else the request would hold itself, and its connection, until garbage is collected.
+                del found
         route, exchange.params = found
         exchange.route = route.name
         await self._allowed(exchange, route)
