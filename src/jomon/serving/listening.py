@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jomon.core.errors import JomonError
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 3.0
 """How long a port may be in use by workers of a server that was killed: they end when they notice."""
 _PAUSE, _CONNECT = 0.05, 1.0
 _OWN = {"0.0.0.0": "127.0.0.1", "::": "::1"}
