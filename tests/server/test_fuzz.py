@@ -23,14 +23,15 @@ CHECKS = (
     "response_schema_conformance,negative_data_rejection,missing_required_header,unsupported_method,"
     "allow_header_conformance"
 )
+PHASES = "examples,coverage,fuzzing"
 SECRET = "correct-horse-battery-staple-0123456789"
 KEY = f"Authorization: Bearer {SECRET}"
 
 
-def fuzz(server: Server, document: Path, *words: str, checks: str = CHECKS) -> int:
+def fuzz(server: Server, document: Path, *words: str, checks: str = CHECKS, phases: str = PHASES) -> int:
     """How many requests were sent; fails with what the tool tells where one was answered in another way."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", server.url]
-    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", str(SEED)]
+    command += ["--phases", phases, "--max-examples", str(EXAMPLES), "--seed", str(SEED)]
     command += ["--checks", checks, "--continue-on-failure", "--warnings", "off", "--no-color"]
     command += ["--generation-database", "none", *words]
     done = subprocess.run(
@@ -87,7 +88,7 @@ def test_a_server_with_keys_does_what_its_document_says_for_a_caller_with_one(
 def test_a_caller_without_a_key_learns_nothing(guarded: Server, tmp_path: Path) -> None:
     """Only what anybody may ask is answered: every other request is refused before it is looked at."""
     before = guarded.metrics()
-    assert fuzz(guarded, saved(guarded, tmp_path)) > 500
+    assert fuzz(guarded, saved(guarded, tmp_path), phases="coverage") > 400
     after = guarded.metrics()
     more = {
         name: n - before.get(name, 0)
