@@ -16,7 +16,7 @@ from jomon.serving.http import App
 from jomon.serving.run_folder import RunFolder
 from jomon.serving.worker import Worker
 
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0001
 """How long a thread with a large request may keep the interpreter from answering small ones."""
 
 
