@@ -124,5 +124,5 @@ def test_the_words_of_the_glossary_are_used() -> None:
 def test_the_readme_shows_the_output_of_the_demo() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = text.split("<!-- demo -->")[1].split("<!-- /demo -->")[0]
-    for part in ("ingest", "build", "evaluate", "images", "Try next:"):
+    for part in ("ingest", "build", "evaluate", "images", "serve", "Try next:"):
         assert part in shown
