@@ -114,11 +114,11 @@ MARKS = (
             _ratio("p99 over MLServer's p50*", "<", 1.0),
         ),
         "The constant server itself is 3.4 times MLServer at 1 connection and 13 times at 16, so ten times MLServer "
-        "leaves nothing or a few microseconds for answering. At 16 connections a request costs our worker some 30 us of the "
-        "interpreter beyond the 9 us of the constant server (reading and routing the row 6, scoring 9, recording and "
-        "answering 5, tasks and futures 10), and the mover, on the same two cores, 10 us more. p99 is lengthened by "
-        "the threads of the access log and the syncs, which share the interpreter's lock with the answers: without the "
-        "access log it halves.",
+        "leaves nothing or a few microseconds for answering. At 16 connections a request costs our worker some 30 us "
+        "of the interpreter beyond the 9 us of the constant server (reading and routing the row 6, scoring 9, "
+        "recording and answering 5, tasks and futures 10), and the mover, on the same two cores, 10 us more. p99 is "
+        "lengthened by the threads of the access log and the syncs, which share the interpreter's lock with the "
+        "answers: without the access log it halves.",
     ),
     Mark(
         "S6",
