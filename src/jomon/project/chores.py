@@ -57,7 +57,9 @@ def _refresh(
                     home, reference, time.time_ns() // 1000, states.setdefault(reference, RefreshState())
                 )
                 problems.pop(reference, None)
-            except Exception as error:  # a full disk, a defect: the next time may go well, and the others go on
+            except (
+                Exception
+            ) as error:  # a full disk, a defect: the next time may go well, and the others go on
                 said = sentence(error)
                 if problems.get(reference) != said:
                     failed(f"{reference} was not refreshed: {said}")
