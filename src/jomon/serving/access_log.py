@@ -21,8 +21,10 @@ from jomon.serving.telling import to_stderr
 
 WAITING_LINES = 50_000
 """Lines that may wait to be written; what comes beyond is dropped."""
-PIECE_LINES = 256
-"""Lines turned into text at once, so that the event loop gets its turn in between."""
+PIECE_LINES = 64
+"""Lines turned into text at once, some 100 us of the interpreter: so long an answer may wait for it."""
+PACE_SECONDS = 0.0005
+"""Between two pieces the event loop has the interpreter to itself."""
 CLOSE_SECONDS = 2.0
 _ID_CHARACTERS = 200
 _SHORT = slice(len("sha256:"), len("sha256:") + 12)
@@ -76,6 +78,7 @@ class AccessLog:
         self._queue: SimpleQueue[list[Entry] | None] = SimpleQueue()
         self._queued = 0
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def append(self, request: Accessed, status: int, seconds: float) -> None:
@@ -120,6 +123,7 @@ class AccessLog:
         self.flush()
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._closing.set()
             atexit.unregister(self.close)
             self._queue.put(None)
             thread.join(CLOSE_SECONDS)
@@ -130,6 +134,7 @@ class AccessLog:
             lost = 0
             for start in range(0, len(entries), PIECE_LINES):
                 lost += self._write(entries[start : start + PIECE_LINES])
+                self._closing.wait(PACE_SECONDS)
             with self._lock:
                 self._queued -= len(entries)
                 self.dropped += lost
