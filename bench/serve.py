@@ -50,7 +50,7 @@ class Size:
 
 
 SHORT = Size(Shape(4, 6, 250), rounds=1, warm=1, measured=1, bodies=10_000)
-FULL = Size(Shape(12, 24, 250), rounds=7, warm=3, measured=8, bodies=100_000)
+FULL = Size(Shape(12, 24, 250), rounds=5, warm=3, measured=5, bodies=100_000)
 Taken = dict[str, dict[int, list[Load]]]
 
 
