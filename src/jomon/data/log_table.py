@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from jomon.core.errors import DataError
+from jomon.data.tables import open_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -151,19 +152,7 @@ class LogTable:
                 )
 
     def _open(self) -> DeltaTable | None:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
-
-        try:
-            return DeltaTable(self.uri)
-        except TableNotFoundError:
-            return None
-        except (DeltaError, OSError) as error:
-            if "://" not in self.uri and not (Path(self.uri) / "_delta_log").exists():
-                return None
-            raise DataError(
-                f"The table {self.name} at {self.uri} cannot be read: {_first_line(error)}."
-            ) from error
+        return open_table(self.name, self.uri)
 
 
 def _first_line(error: BaseException) -> str:

@@ -111,18 +111,7 @@ class LayerTable:
         self.state = state
 
     def _open(self) -> DeltaTable | None:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
-
-        try:
-            return DeltaTable(self.uri)
-        except TableNotFoundError:
-            return None
-        except (DeltaError, OSError) as error:
-            if "://" not in self.uri and not (Path(self.uri) / "_delta_log").exists():
-                return None
-            first = str(error).strip().split("\n")[0].rstrip(".")
-            raise DataError(f"The table {self.name} at {self.uri} cannot be read: {first}.") from error
+        return open_table(self.name, self.uri)
 
     def _read_state(self) -> TableState | None:
         if self._table is None:
@@ -167,3 +156,19 @@ def _storable(column: pl.Series) -> pl.Series:
 def _datetime(column: pl.Series, kind: pl.Datetime) -> pl.Series:
     column = column.cast(pl.Datetime("us", kind.time_zone))
     return column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
+
+
+def open_table(name: str, uri: str) -> DeltaTable | None:
+    """The Delta table at `uri`, None where there is none yet; raises `DataError` where it cannot be read."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        return DeltaTable(uri)
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError) as error:
+        if "://" not in uri and not (Path(uri) / "_delta_log").exists():
+            return None
+        first = str(error).strip().split("\n")[0].rstrip(".")
+        raise DataError(f"The table {name} at {uri} cannot be read: {first}.") from error
