@@ -9,15 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from granian import Granian
@@ -25,6 +23,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from jomon.core.errors import JomonError
+from jomon.core.processes import without_main
 from jomon.serving.backoff import Backoff
 from jomon.serving.config import ServerConfig, WorkerConfig
 from jomon.serving.kept import Kept, ended, without_interrupts
@@ -78,7 +77,7 @@ class _Supervisor:
         try:
             for mover in self._movers:
                 mover.start()
-            with _without_main():
+            with without_main():
                 self._server.serve(target_loader=partial(load_or_say, self._config.worker), wrap_loader=False)
         finally:
             for mover in self._movers:
@@ -277,14 +276,3 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         if worker.is_alive():
             worker.kill()
             worker.join()
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Let workers start without running the caller's script again: they import what they need, and no more."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

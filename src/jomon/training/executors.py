@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
-from types import ModuleType
 
+from jomon.core.processes import without_main
 from jomon.training.worker import Job, Outcome, Task, run_tasks, start_worker
 
 ROWS_PER_CHUNK = 30_000  # rows x fits sent to a process at once: about a second of work
@@ -122,7 +120,7 @@ class Pool:
 
     def _submit(self, job: Job, part: list[Task]) -> tuple[Future[list[Outcome]], Executor]:
         preload = "lightgbm" if job.estimator == "lightgbm" else None
-        with _without_main():
+        with without_main():
             if self._executor is None:
                 self._executor = self._make(preload)
             try:
@@ -130,17 +128,6 @@ class Pool:
             except BrokenExecutor:
                 self._executor = self._make(preload)
                 return self._executor.submit(run_tasks, job, part), self._executor
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Let processes start without running the caller's script again, so that it needs no `if __name__` guard."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def chunks(tasks: Sequence[Task]) -> list[list[Task]]:
