@@ -6,7 +6,6 @@ a place show; after that every conversion is a binary search in a small array.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jomon.core.errors import DataError, SpecError
+from jomon.core.plain_clock import PlainClock
 from jomon.core.suggest import ending
 from jomon.core.table import Ints
 
@@ -80,37 +80,6 @@ class Fields:
 
     def __len__(self) -> int:
         return len(self.day)
-
-
-@dataclass(frozen=True, slots=True)
-class PlainClock:
-    """The clocks of a zone as plain integers (microseconds), for one instant at a time.
-
-    Instants from `first` on and before `end` are covered; `offsets` hold between the `changes`; clocks leave an offset
-    at the readings in `wall_first` and, the second time around, in `wall_second`.
-    """
-
-    first: int
-    end: int
-    changes: list[int]
-    offsets: list[int]
-    wall_first: list[int]
-    wall_second: list[int]
-
-    def covers(self, time_us: int) -> bool:
-        """Whether an instant is inside the years that are covered."""
-        return self.first <= time_us < self.end
-
-    def offset(self, time_us: int) -> int:
-        """What to add to an instant (UTC) that is covered for the wall clock."""
-        return self.offsets[bisect_right(self.changes, time_us)]
-
-    def utc(self, wall_us: int) -> int | None:
-        """The instant at which the clocks show `wall_us`; None where they show it twice, never, or out of range."""
-        first = self.offsets[bisect_right(self.wall_first, wall_us)]
-        if first != self.offsets[bisect_right(self.wall_second, wall_us)] or not self.covers(wall_us - first):
-            return None
-        return wall_us - first
 
 
 class LocalTime:
