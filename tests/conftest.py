@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -22,10 +23,10 @@ settings.load_profile("jomon")
 
 
 class Needs:
-    """Asks for parts that a machine may lack.
+    """Asks for parts that a machine may lack: programs, packages and rights.
 
     A test that misses one is skipped with the reason; where the environment says CI=true it fails, unless
-    `unavailable.toml` names the part with the command that was to bring it and what that printed.
+    `unavailable.toml` names the part with the command that was to bring or use it and what that printed.
     """
 
     def __init__(self, excused: frozenset[str], ci: bool) -> None:
@@ -42,7 +43,13 @@ class Needs:
 
     def missing(self, part: str, brought_by: str) -> NoReturn:
         """Say that `part` is not here: a failure in CI unless it is excused, a skipped test elsewhere."""
-        reason = f"{part} is not installed; {brought_by} brings it"
+        self._without(part, f"{part} is not installed; {brought_by} brings it")
+
+    def refused(self, part: str, because: str) -> NoReturn:
+        """Say that this machine does not do `part` for us: a right or a system is missing, not a program."""
+        self._without(part, f"{part} is refused here; {because}")
+
+    def _without(self, part: str, reason: str) -> NoReturn:
         if self.ci and part not in self.excused:
             pytest.fail(
                 f"{reason}; if no machine of CI can have it, list it in tests/unavailable.toml", pytrace=False
@@ -74,14 +81,27 @@ def make_needs() -> Callable[[frozenset[str], bool], Needs]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte; making one needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root on Linux")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+def small_disk_of(needs: Needs) -> Iterator[Callable[[int, Path], Path]]:
+    """Makes a folder that is a file system of some megabytes until the test ends; needs the right to mount."""
+    with ExitStack() as mounted:
+
+        def make(megabytes: int, folder: Path) -> Path:
+            if sys.platform != "linux":
+                needs.refused("mount", f"a small tmpfs needs Linux, and this is {sys.platform}")
+            mount = needs.program("mount", "the package mount of the distribution")
+            folder.mkdir(parents=True)
+            command = [mount, "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode:
+                said = done.stderr.strip().partition("\n")[0]
+                needs.refused("mount", f"a small tmpfs needs the right to mount ({said})")
+            mounted.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+            return folder
+
+        yield make
+
+
+@pytest.fixture
+def small_disk(small_disk_of: Callable[[int, Path], Path], tmp_path: Path) -> Path:
+    """A file system of one megabyte."""
+    return small_disk_of(1, tmp_path / "disk")

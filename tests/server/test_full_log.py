@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,20 +22,15 @@ MEGABYTES = 3
 
 
 @pytest.fixture
-def small_log(fleets: Path, releases: Releases, tmp_path: Path) -> Iterator[Path]:
+def small_log(
+    fleets: Path, releases: Releases, small_disk_of: Callable[[int, Path], Path], tmp_path: Path
+) -> Path:
     """The projects, in a folder where the log of `rides` has a disk of its own of three megabytes."""
     folder = tmp_path / "fleets"
     shutil.copytree(releases.folder, folder)
     shutil.copytree(fleets / "calls", folder / "calls")
-    log = folder / "rides" / ".jomon" / "log" / "rides"
-    log.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(log)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root on Linux")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(log)], check=True)
+    small_disk_of(MEGABYTES, folder / "rides" / ".jomon" / "log" / "rides")
+    return folder
 
 
 def fill(disk: Path) -> Path:
