@@ -36,8 +36,11 @@ class UnitChange:
 
     `changed` with a `name`: a known conversion (new = factor * old + offset); without: an unknown factor.
     The intervals are 95% profile likelihood; that of the factor leaves the factor free even if a name is
-    given, so that it is a check of the name. `evidence` and `evidence_other` are log likelihood ratios net
-    of the price of the search, of the best unit change over no change and over the best change of another
+    given, so that it is a check of the name. For smooth values with a heavy tail it is too narrow: it held the
+    truth in 43 of 100 simulated lognormal windows, half of whose 55 rows were multiplied by 60.
+
+    `evidence` and `evidence_other` are log likelihood ratios net of the price of the search, of the best
+    unit change over no change and over the best change of another
     kind (an additive shift, a smooth change of the mix).
     """
 
