@@ -9,3 +9,5 @@ DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends skopeo
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
 # chromium: a browser, in which the page at /docs has to work (tests/serving/test_page.py).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
+# openssl: makes the certificates with which a server is tested over TLS (tests/server/test_secure.py).
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openssl

@@ -75,10 +75,14 @@ def make():
 """
 
 
+@pytest.fixture(autouse=True)
+def _skops(needs: Any) -> None:
+    needs.package("skops")
+
+
 def own(
     workshop: Any, code: str, stages: Any, kind: str = "binary", rows: Any = None, **more: Any
 ) -> Project:
-    pytest.importorskip("skops")
     spec = workshop.spec(kind, stages, build={"blocks": 3, "workers": 1}, **more)
     project = workshop.make("shop", workshop.rows(kind) if rows is None else rows, spec)
     (project.folder / "own.py").write_text(code)

