@@ -35,6 +35,12 @@ def test_a_correction_adds_up_and_route_chain_and_answer_agree(built: Project, s
         ]
 
 
+def test_an_open_fleet_names_itself_its_image_and_its_members(built: Project) -> None:
+    fleet = built.load()
+    assert repr(fleet) == f"<Fleet {fleet.name} {fleet.digest.short}: {fleet.members} members>"
+    assert fleet.members > 0
+
+
 def test_under_replace_the_finest_member_answers_alone_and_starts_from_nothing(
     workshop: Any, members_of: Members
 ) -> None:

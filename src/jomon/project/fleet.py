@@ -57,6 +57,9 @@ class Fleet:
         runtime = Runtime(document, packs, fast, opaque, lambda: _json(store.read_blob(members), digest))
         return cls(home, digest, manifest, runtime)
 
+    def __repr__(self) -> str:
+        return f"<Fleet {self.name} {self.digest.short}: {self.members:,} members>"
+
     @property
     def name(self) -> str:
         """The fleet's name."""
