@@ -1,12 +1,30 @@
 -- For wrk: sends the prepared requests of a file in turn, and prints what was measured as one line of JSON.
--- The file has one request a line: its path, a tab, its body. Latencies are microseconds. A second argument is how many
--- milliseconds each connection waits before each request.
+-- The file has one request a line: its path, a tab, its body. Latencies are microseconds. A second argument is the rate,
+-- requests a second of all connections together: each waits until the next request is due, and what was late is caught up.
+
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds; long microseconds; } moment; int gettimeofday(moment *, void *);")
 
 local prepared, at = {}, 0
 
+local function now_ms()
+  local moment = ffi.new("moment")
+  ffi.C.gettimeofday(moment, nil)
+  return tonumber(moment.seconds) * 1e3 + tonumber(moment.microseconds) / 1e3
+end
+
+local function paced(rate)
+  local gap, due = 1e3 / rate, nil
+  return function()
+    local now = now_ms()
+    due = (due or now) + gap
+    return math.max(0, math.floor(due - now + 0.5))
+  end
+end
+
 function init(args)
   if args[2] then
-    function delay() return tonumber(args[2]) end
+    delay = paced(tonumber(args[2]))
   end
   wrk.headers["Content-Type"] = "application/json"
   for line in io.lines(args[1]) do

@@ -6,8 +6,8 @@
     python -m bench.soak --full           half an hour with 288 members; the run whose figures count
 
 Needs wrk. One worker of `jomon serve` with all that it has, its mover beside it; one-row requests to members in random
-order, and reports of 50 outcomes once a second. Each connection of wrk waits before each request, which keeps the rate
-about the same. What all processes hold is sampled, and a line is fitted to it behind a first third, in which caches
+order, and reports of 50 outcomes once a second. wrk sends a request when it is due and catches up with what was late,
+which keeps the rate. What all processes hold is sampled, and a line is fitted to it behind a first third, in which caches
 fill; its interval is that of a regression on 20 means, which neighbours in time do not sway. In the end the table must
 hold every row that was answered.
 """
@@ -136,10 +136,9 @@ def trend(at: Sequence[float], values: Sequence[float]) -> Trend:
 
 
 def load(server: Server, rate: float, seconds: float) -> dict[str, Any]:
-    """What wrk measured at about `rate` requests a second; refusals and breaks are counted, not fatal."""
-    pause = max(1, round(CONNECTIONS / rate * 1000))
+    """What wrk measured at `rate` requests a second; refusals and breaks are counted, not fatal."""
     command = [wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{round(seconds)}s", "--timeout", "10s"]
-    words = [*command, "-s", HERE / "load.lua", server.url, "--", server.requests, pause]
+    words = [*command, "-s", HERE / "load.lua", server.url, "--", server.requests, round(rate)]
     found: dict[str, Any] = json.loads(run([str(word) for word in words]).strip().splitlines()[-1])
     return found
 
