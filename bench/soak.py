@@ -7,9 +7,9 @@
 
 Needs wrk. One worker of `jomon serve` with all that it has, its mover beside it; one-row requests to members in random
 order, and reports of 50 outcomes once a second. wrk sends a request when it is due and catches up with what was late,
-which keeps the rate. What all processes hold is sampled, and a line is fitted to it behind a first third, in which caches
-fill; its interval is that of a regression on 20 means, which neighbours in time do not sway. In the end the table must
-hold every row that was answered.
+which keeps the rate. What all processes hold is sampled, and a line is fitted to it behind a first third, in which
+caches fill; its interval is that of a regression on 20 means, which neighbours in time do not sway. In the end the
+table must hold every row that was answered.
 """
 
 from __future__ import annotations
