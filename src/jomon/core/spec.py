@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from jomon.core.lookup_keys import LookupKey, parse_lookup_key
+from jomon.core.spec_monitor import MonitorSpec
 from jomon.core.spec_serving import ServingSpec
 from jomon.core.spec_types import (
     AxisValue,
@@ -271,6 +272,7 @@ class ProjectSpec(Model):
     fast: FastSpec = FastSpec()
     build: BuildSpec = BuildSpec()
     serving: ServingSpec = ServingSpec()
+    monitor: MonitorSpec = MonitorSpec()
 
     def canonical(self) -> dict[str, Any]:
         """A JSON document that says everything, defaults included: equal specs give equal documents."""

@@ -1,0 +1,1 @@
+"""Monitoring: profiles of windows in, findings, causes and incidents out."""
