@@ -1,0 +1,171 @@
+"""All statistics of one window: by level, column and kind, each under every way to explain away what peers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jomon.core.binning import ColumnBins
+from jomon.core.spec_monitor import PracticalSpec
+from jomon.monitoring.cells import Cells, Floats, Ints, Level
+from jomon.monitoring.expected import shares, tilted
+from jomon.monitoring.matching import WindowFacts
+from jomon.monitoring.outcome_statistics import outcome_statistics
+from jomon.monitoring.statistics import column_statistics, of_size
+
+Mask = NDArray[np.bool_]
+HISTORY_ROWS = 30.0
+"""Weighted rows of history below which a segment is not judged."""
+
+
+@dataclass(frozen=True)
+class TestKey:
+    """A family of tests: one statistic of one column over the segments of one level (a number)."""
+
+    level: int
+    column: int
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """What stays the same from window to window: cells, levels from the whole to the parts, and the calendar's facts.
+
+    `outcomes_until`: windows before this one have all their outcomes.
+    """
+
+    cells: Cells
+    levels: tuple[Level, ...]
+    facts: WindowFacts
+    min_rows: int = 10
+    practical: PracticalSpec = field(default_factory=PracticalSpec)
+
+    @classmethod
+    def of(
+        cls, cells: Cells, axes: Sequence[tuple[str, ...]], facts: WindowFacts, min_rows: int = 10
+    ) -> Fleet:
+        """Levels by their axes."""
+        levels = tuple(Level.of(cells.cube.segments, level) for level in axes)
+        return cls(cells, levels, facts, min_rows)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[tuple[int, Ints], ...], ...]:
+        """For each level the coarser ones whose segments group its peers, with the group of each segment."""
+        out = []
+        for level in self.levels:
+            coarser = [
+                (at, level.parents(other))
+                for at, other in enumerate(self.levels)
+                if set(other.axes) < set(level.axes)
+            ]
+            out.append(tuple(coarser))
+        return tuple(out)
+
+
+class WindowTests:
+    """The statistics of windows `first` up to and with `window` together, against the history before them."""
+
+    def __init__(self, fleet: Fleet, window: int, span: int = 1, *, widened: bool = False) -> None:
+        self.fleet, self.window, self.span, self.widened = fleet, window, span, widened
+        first = window - span + 1
+        cells, facts = fleet.cells, fleet.facts
+        self._first = first
+        self._weights = facts.weights(window, first, widened=widened)
+        self._observed = cells.between("rows", first, window + 1)
+        self._history = cells.weighted("rows", self._weights)
+
+    def all(self) -> dict[TestKey, Floats]:
+        """Every statistic, float64[ways, S]: the ways are no tilt, then a tilt by each coarser level."""
+        out: dict[TestKey, Floats] = {}
+        for column in range(len(self.fleet.cells.cube.binning.columns)):
+            out |= self.of_column(column)
+        return out
+
+    def of_column(self, column: int, masked: Mask | None = None) -> dict[TestKey, Floats]:
+        """The statistics of one column; rows of the `masked` finest segments (bool[C]) are left out everywhere."""
+        binning = self.fleet.cells.cube.binning
+        bins, where = binning.columns[column], binning.slice(column)
+        observed, history = self._observed[:, :, where], self._history[:, :, where]
+        if bins.kind == "rows":
+            history = self._volumes[:, :, where]
+        if masked is not None:
+            keep = (~masked)[:, None, None]
+            observed, history = observed * keep, history * keep
+        out: dict[TestKey, Floats] = {}
+        for number, level in enumerate(self.fleet.levels):
+            if bins.name in level.axes:
+                continue  # a segment has one value of its own axes
+            seen, before = level.sum(observed), level.sum(history)
+            for kind, values in self._of_level(number, bins, seen, before).items():
+                out[TestKey(number, column, kind)] = values
+        if self._labelled:
+            out |= outcome_statistics(self, column, masked)
+        return out
+
+    def _of_level(self, number: int, bins: ColumnBins, seen: Floats, before: Floats) -> dict[str, Floats]:
+        rows, history = seen.sum(axis=(1, 2)), before.sum(axis=(1, 2))
+        unknown = (rows < self.fleet.min_rows) | (history < HISTORY_ROWS)
+        found: dict[str, list[Floats]] = {}
+        for expected in self.expectations(number, bins, seen, before):
+            for kind, measured in column_statistics(bins, seen.sum(axis=1), expected.sum(axis=1)).items():
+                few = expected.sum(axis=(1, 2)) < self.fleet.min_rows if kind == "volume" else unknown
+                values = of_size(kind, measured, self.fleet.practical)
+                found.setdefault(kind, []).append(np.where(few, np.nan, values))
+        return {kind: np.stack(values) for kind, values in found.items()}
+
+    def expectations(self, number: int, bins: ColumnBins, seen: Floats, before: Floats) -> list[Floats]:
+        """Expected counts float64[S, H, B] under each way; without strata where the hour itself is the column."""
+        if bins.kind in ("clock", "rows", "duplicates"):
+            seen, before = seen.sum(axis=1, keepdims=True), before.sum(axis=1, keepdims=True)
+        if bins.kind == "rows":
+            plain = before
+            return [plain, *(_volume_tilt(seen, plain, group) for _, group in self.fleet.groups[number])]
+        plain = shares(before) * seen.sum(axis=2, keepdims=True)
+        return [plain, *(tilted(seen, plain, group) for _, group in self.fleet.groups[number])]
+
+    @cached_property
+    def _volumes(self) -> Floats:
+        """Expected rows of the windows from those before, by weekday."""
+        facts, cells = self.fleet.facts, self.fleet.cells
+        total = np.zeros(cells.shape)
+        for window in range(self._first, self.window + 1):
+            weights = facts.weights(window, self._first, widened=self.widened, volume=True)
+            whole = weights.sum()
+            if whole > 0:
+                total += cells.weighted("rows", weights / whole)
+        return total
+
+    @cached_property
+    def _labelled(self) -> bool:
+        """Whether any row of the windows has its outcome."""
+        return bool(self.fleet.cells.between("labelled", self._first, self.window + 1).any())
+
+    def sums(self, measure: str) -> tuple[Floats, Floats]:
+        """A measure of the windows and of their weighted history, float64[C, K] each, hours together."""
+        cells = self.fleet.cells
+        now = cells.between(measure, self._first, self.window + 1).sum(axis=1)
+        return now, cells.weighted(measure, self._weights).sum(axis=1)
+
+    @cached_property
+    def outcome_sums(self) -> Mapping[str, tuple[Floats, Floats]]:
+        """Every measure of outcomes, of the windows and their history, float64[C, K] each."""
+        return {name: self.sums(name) for name in ("labelled", "outcome", "expected", "variance", "loss")}
+
+
+VOLUME_PEERS = 10.0
+"""Expected rows of peers at which how many came counts half."""
+
+
+def _volume_tilt(seen: Floats, expected: Floats, group: Ints) -> Floats:
+    """Expected rows changed by how many more or fewer the peers had."""
+    groups = int(group.max()) + 1 if len(group) else 0
+    came, meant = (np.zeros((groups, *seen.shape[1:])) for _ in range(2))
+    np.add.at(came, group, seen)
+    np.add.at(meant, group, expected)
+    came, meant = came[group] - seen, meant[group] - expected
+    out: Floats = expected * (np.maximum(came, 0) + VOLUME_PEERS) / (np.maximum(meant, 0) + VOLUME_PEERS)
+    return out
