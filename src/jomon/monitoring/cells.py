@@ -48,7 +48,7 @@ class Cells:
     @classmethod
     def of(cls, cube: Cube) -> Cells:
         """A cube with strata that its own hours make."""
-        hours = np.bincount(cube.at[:, 2], cube.measure("rows"), 24)
+        hours = np.bincount(cube.at[:, 2], cube.measure("rows"), 24).astype(np.float64)
         return cls(cube, hour_strata(hours))
 
     @cached_property

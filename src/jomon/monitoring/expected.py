@@ -46,4 +46,5 @@ def tilted(observed: Floats, expected: Floats, group: Ints) -> Floats:
     pseudo = PEERS * (meant + 1e-9) / (meant + 1e-9).sum(axis=2, keepdims=True) + 1e-3
     out = expected * (np.maximum(seen, 0) + pseudo) / (np.maximum(meant, 0) + pseudo)
     total = out.sum(axis=2, keepdims=True)
-    return out * (rows / np.maximum(total, 1e-12))
+    scaled: Floats = out * (rows / np.maximum(total, 1e-12))
+    return scaled

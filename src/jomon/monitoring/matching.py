@@ -13,7 +13,7 @@ FADE = 0.98
 """A window counts this much less than the one after it."""
 OTHER_WEEKDAY = 0.6
 OTHER_SEASON = 0.7
-SEASON_WINDOWS = 14
+SEASON_WINDOWS = 21
 """Earlier windows of a season at which it is known."""
 OTHER_WEEKDAY_VOLUME = 0.1
 """How many rows come depends on the weekday more than what is in them."""
@@ -30,18 +30,18 @@ class WindowFacts:
     occasion: Ints
     left_out: NDArray[np.bool_]
 
-    def weights(self, window: int, past: int, *, widened: bool, volume: bool = False) -> Floats:
+    def weights(self, window: int, past: int, *, volume: bool = False) -> Floats:
         """The weight of each of the first `past` windows for `window`, float64[past].
 
         An occasion is compared with its own earlier windows, where there are any, else with all; an ordinary window
-        with ordinary ones only. `widened`: with those of other seasons only, as where the season at hand is new.
+        with ordinary ones only.
         """
         at = np.arange(past)
         weight = FADE ** (past - 1.0 - at)
         other = OTHER_WEEKDAY_VOLUME if volume else OTHER_WEEKDAY
         weight = weight * np.where(self.weekday[:past] == self.weekday[window], 1.0, other)
         same = self.season[:past] == self.season[window]
-        weight = weight * np.where(same, 0.0 if widened else 1.0, OTHER_SEASON)
+        weight = weight * np.where(same, 1.0, OTHER_SEASON)
         return np.where(self.comparable(window, past), weight, 0.0)
 
     def comparable(self, window: int, past: int) -> NDArray[np.bool_]:

@@ -12,21 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jomon.monitoring.cells import Floats, Ints
+from jomon.monitoring.family import Family
 from jomon.monitoring.statistics import of_size
 
 if TYPE_CHECKING:
-    from jomon.monitoring.tests_of_window import TestKey, WindowTests
+    from jomon.monitoring.window_statistics import WindowStatistics
 
 PRIOR_ROWS = 10.0
 """Rows' worth of variance at which what history or peers show counts half."""
 
 
 def outcome_statistics(
-    tests: WindowTests, column: int, masked: NDArray[np.bool_] | None
-) -> dict[TestKey, Floats]:
+    tests: WindowStatistics, column: int, masked: NDArray[np.bool_] | None
+) -> dict[Family, Floats]:
     """`calibration` (of the column of all rows), or `behaviour` (and for scores `discrimination`), float64[ways, S]."""
-    from jomon.monitoring.tests_of_window import TestKey
-
     fleet = tests.fleet
     binning = fleet.cells.cube.binning
     bins, where = binning.columns[column], binning.slice(column)
@@ -36,7 +35,7 @@ def outcome_statistics(
     for name, (recent, earlier) in tests.outcome_sums.items():
         keep = 1.0 if masked is None else (~masked)[:, None]
         now[name], before[name] = recent[:, where] * keep, earlier[:, where] * keep
-    out: dict[TestKey, Floats] = {}
+    out: dict[Family, Floats] = {}
     for number, level in enumerate(fleet.levels):
         if bins.name in level.axes:
             continue
@@ -57,7 +56,7 @@ def outcome_statistics(
             for kind, one in measured.items():
                 found.setdefault(kind, []).append(of_size(kind, one, fleet.practical))
         for kind, values in found.items():
-            out[TestKey(number, column, kind)] = np.where(unknown, np.nan, np.stack(values))
+            out[Family(number, column, kind)] = np.where(unknown, np.nan, np.stack(values))
     return out
 
 
@@ -88,7 +87,8 @@ def _peers(residual: Floats, variance: Floats, labelled: Floats, group: Ints) ->
     rate = (sums[group] - residual) / (
         np.maximum(weights[group] - variance, 0) + PRIOR_ROWS * typical + 1e-12
     )
-    return variance * rate
+    out: Floats = variance * rate
+    return out
 
 
 def _mean(residual: Floats, variance: Floats, rows: Floats) -> tuple[Floats, Floats]:

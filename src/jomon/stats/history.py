@@ -22,14 +22,20 @@ class HistoryVerdict:
     """What a window shows beside its history.
 
     `p` is the probability that a quiet window is as surprising somewhere, `adjusted` float64[m] the same for each test
-    (NaN: no value, so nothing is known), `surprise` float64[m] its size as -log10 of a pooled p value, `windows` how
-    many earlier windows had any value. With n windows no p is below 1 / (n + 1); `least` says so.
+    (NaN: no value, so nothing is known), `surprise` float64[m] its size as -log10 of a pooled p value, `peaks`
+    float64[windows] the largest surprise of each earlier window that had any value. With n windows no p is below
+    1 / (n + 1); `least` says so.
     """
 
     p: float
     adjusted: Floats
     surprise: Floats
-    windows: int
+    peaks: Floats
+
+    @property
+    def windows(self) -> int:
+        """How many earlier windows had any value."""
+        return len(self.peaks)
 
     @property
     def least(self) -> float:
@@ -83,7 +89,17 @@ def against_history(now: ArrayLike, past: ArrayLike, family: ArrayLike) -> Histo
     adjusted = np.where(np.isnan(own), np.nan, (1.0 + at_least) / (windows + 1.0))
     known = ~np.isnan(own)
     p = float(adjusted[known].min()) if known.any() else math.nan
-    return HistoryVerdict(p, adjusted, own, windows)
+    return HistoryVerdict(p, adjusted, own, peaks)
+
+
+def pooled_surprise(now: ArrayLike, past: ArrayLike) -> Floats:
+    """The surprise of other values `now` float64[m] of one family's tests beside its `past` float64[n, m].
+
+    Sizes and pool are those of `against_history`.
+    """
+    both = np.vstack([np.asarray(past, np.float64), np.asarray(now, np.float64)[None]])
+    surprises: Floats = _surprises(both, np.zeros(both.shape[1], np.int64))[-1]
+    return surprises
 
 
 def _refuse(now: Floats, past: Floats, family: NDArray[np.generic]) -> None:

@@ -13,6 +13,7 @@ from jomon.core.binning import ColumnBins
 from jomon.core.spec_monitor import PracticalSpec
 from jomon.monitoring.cells import Cells, Floats, Ints, Level
 from jomon.monitoring.expected import shares, tilted
+from jomon.monitoring.family import Family
 from jomon.monitoring.matching import WindowFacts
 from jomon.monitoring.outcome_statistics import outcome_statistics
 from jomon.monitoring.statistics import column_statistics, of_size
@@ -20,15 +21,6 @@ from jomon.monitoring.statistics import column_statistics, of_size
 Mask = NDArray[np.bool_]
 HISTORY_ROWS = 30.0
 """Weighted rows of history below which a segment is not judged."""
-
-
-@dataclass(frozen=True)
-class TestKey:
-    """A family of tests: one statistic of one column over the segments of one level (a number)."""
-
-    level: int
-    column: int
-    kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +44,19 @@ class Fleet:
         levels = tuple(Level.of(cells.cube.segments, level) for level in axes)
         return cls(cells, levels, facts, min_rows)
 
+    def window_rows(self, number: int) -> Floats:
+        """Rows of each window in each segment of a level, float64[W, S]."""
+        return self._window_rows[number]
+
+    @cached_property
+    def _window_rows(self) -> list[Floats]:
+        cube = self.cells.cube
+        start = cube.binning.starts[cube.binning.place("", "rows")]
+        own = cube.at[:, 3] == start
+        counts = np.zeros((len(cube.windows), len(cube.segments)))
+        np.add.at(counts, (cube.at[own, 0], cube.at[own, 1]), cube.measure("rows")[own])
+        return [level.sum(counts.T).T for level in self.levels]
+
     @cached_property
     def groups(self) -> tuple[tuple[tuple[int, Ints], ...], ...]:
         """For each level the coarser ones whose segments group its peers, with the group of each segment."""
@@ -66,26 +71,31 @@ class Fleet:
         return tuple(out)
 
 
-class WindowTests:
-    """The statistics of windows `first` up to and with `window` together, against the history before them."""
+class WindowStatistics:
+    """The statistics of `span` windows up to and with `window`, taken together, against the history before them.
 
-    def __init__(self, fleet: Fleet, window: int, span: int = 1, *, widened: bool = False) -> None:
-        self.fleet, self.window, self.span, self.widened = fleet, window, span, widened
+    `now`: cells of the same segments and bins that hold what was observed in these windows (the fleet's own by
+    default).
+    """
+
+    def __init__(self, fleet: Fleet, window: int, span: int = 1, now: Cells | None = None) -> None:
+        self.fleet, self.window, self.span = fleet, window, span
+        self._now = fleet.cells if now is None else now
         first = window - span + 1
         cells, facts = fleet.cells, fleet.facts
         self._first = first
-        self._weights = facts.weights(window, first, widened=widened)
-        self._observed = cells.between("rows", first, window + 1)
+        self._weights = facts.weights(window, first)
+        self._observed = self._now.between("rows", first, window + 1)
         self._history = cells.weighted("rows", self._weights)
 
-    def all(self) -> dict[TestKey, Floats]:
+    def all(self) -> dict[Family, Floats]:
         """Every statistic, float64[ways, S]: the ways are no tilt, then a tilt by each coarser level."""
-        out: dict[TestKey, Floats] = {}
+        out: dict[Family, Floats] = {}
         for column in range(len(self.fleet.cells.cube.binning.columns)):
             out |= self.of_column(column)
         return out
 
-    def of_column(self, column: int, masked: Mask | None = None) -> dict[TestKey, Floats]:
+    def of_column(self, column: int, masked: Mask | None = None) -> dict[Family, Floats]:
         """The statistics of one column; rows of the `masked` finest segments (bool[C]) are left out everywhere."""
         binning = self.fleet.cells.cube.binning
         bins, where = binning.columns[column], binning.slice(column)
@@ -95,13 +105,13 @@ class WindowTests:
         if masked is not None:
             keep = (~masked)[:, None, None]
             observed, history = observed * keep, history * keep
-        out: dict[TestKey, Floats] = {}
+        out: dict[Family, Floats] = {}
         for number, level in enumerate(self.fleet.levels):
             if bins.name in level.axes:
                 continue  # a segment has one value of its own axes
             seen, before = level.sum(observed), level.sum(history)
             for kind, values in self._of_level(number, bins, seen, before).items():
-                out[TestKey(number, column, kind)] = values
+                out[Family(number, column, kind)] = values
         if self._labelled:
             out |= outcome_statistics(self, column, masked)
         return out
@@ -111,7 +121,13 @@ class WindowTests:
         unknown = (rows < self.fleet.min_rows) | (history < HISTORY_ROWS)
         found: dict[str, list[Floats]] = {}
         for expected in self.expectations(number, bins, seen, before):
-            for kind, measured in column_statistics(bins, seen.sum(axis=1), expected.sum(axis=1)).items():
+            found_here = column_statistics(bins, seen.sum(axis=1), expected.sum(axis=1))
+            if bins.kind == "rows":
+                statistic, effect = found_here["volume"]
+                meant = expected.sum(axis=(1, 2))
+                spread = self._volume_spread(number)
+                found_here = {"volume": (statistic * (meant + 0.5) / (meant + 0.5 + spread), effect)}
+            for kind, measured in found_here.items():
                 few = expected.sum(axis=(1, 2)) < self.fleet.min_rows if kind == "volume" else unknown
                 values = of_size(kind, measured, self.fleet.practical)
                 found.setdefault(kind, []).append(np.where(few, np.nan, values))
@@ -133,21 +149,31 @@ class WindowTests:
         facts, cells = self.fleet.facts, self.fleet.cells
         total = np.zeros(cells.shape)
         for window in range(self._first, self.window + 1):
-            weights = facts.weights(window, self._first, widened=self.widened, volume=True)
+            weights = facts.weights(window, self._first, volume=True)
             whole = weights.sum()
             if whole > 0:
                 total += cells.weighted("rows", weights / whole)
         return total
 
+    def _volume_spread(self, number: int) -> Floats:
+        """How much the rows of each segment differed from window to window beyond chance, float64[S]."""
+        counts = self.fleet.window_rows(number)[: self._first]
+        weights = self.fleet.facts.weights(self.window, self._first, volume=True)
+        weights = weights / max(weights.sum(), 1e-12)
+        mean = weights @ counts
+        beyond = weights @ (counts - mean) ** 2 - mean
+        spread: Floats = np.maximum(beyond, 0.0) * self.span
+        return spread
+
     @cached_property
     def _labelled(self) -> bool:
         """Whether any row of the windows has its outcome."""
-        return bool(self.fleet.cells.between("labelled", self._first, self.window + 1).any())
+        return bool(self._now.between("labelled", self._first, self.window + 1).any())
 
     def sums(self, measure: str) -> tuple[Floats, Floats]:
         """A measure of the windows and of their weighted history, float64[C, K] each, hours together."""
         cells = self.fleet.cells
-        now = cells.between(measure, self._first, self.window + 1).sum(axis=1)
+        now = self._now.between(measure, self._first, self.window + 1).sum(axis=1)
         return now, cells.weighted(measure, self._weights).sum(axis=1)
 
     @cached_property
