@@ -176,12 +176,6 @@ def test_a_database_that_cannot_answer_is_one_sentence(
         read_source(tmp_path, DatabaseSource(database=url, query=query))
 
 
-def test_without_sqlalchemy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    with pytest.raises(DataError, match=r'pip install "jomon\[sql\]"\.$'):
-        read_source(tmp_path, DatabaseSource(database="sqlite:///rows.db", query="select 1"))
-
-
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -176,12 +176,8 @@ def _delta(project_dir: Path, where: str, version: int | None, what: str) -> pl.
 
 
 def _database(project_dir: Path, source: DatabaseSource, what: str) -> Iterator[pl.DataFrame]:
-    try:
-        import sqlalchemy as sa
-    except ImportError:
-        raise DataError(
-            f'{what} is a database, which needs SQLAlchemy: install it with pip install "jomon[sql]".'
-        ) from None
+    import sqlalchemy as sa
+
     try:
         url = _database_url(project_dir, _expanded(source.database, what))
         engine = sa.create_engine(url)

