@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from jomon.core.errors import JomonError
+from jomon.core.html_page import header, page, section
 
 from . import report_plots, report_segments, report_tables
 from .report_style import SHEET
@@ -24,8 +25,6 @@ from .report_text import (
     share,
     verdict,
 )
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def write_report(result: Json, path: Path | str) -> Path:
@@ -62,17 +61,8 @@ def render_report(result: Json) -> str:
         _compute(result),
         _method(result),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{SHEET}</style>\n</head>\n<body>\n"
-        f"{_header(result)}\n<main>\n" + "\n".join(s for s in sections if s) + "\n</main>\n"
-        f"<footer><p>Image <code>{escape(str(result.get('image', '')))}</code>. Written by "
-        f"jomon.</p></footer>\n"
-        "</body>\n</html>\n"
-    )
+    footer = f"<p>Image <code>{escape(str(result.get('image', '')))}</code>. Written by jomon.</p>"
+    return page(title, SHEET, _header(result), sections, footer)
 
 
 def plain_words(result: Json) -> list[str]:
@@ -107,13 +97,8 @@ def _header(result: Json) -> str:
         "Target": str(result.get("kind") or ""),
         "Image": str(result.get("image") or "")[:19],
     }
-    items = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items() if v)
-    return (
-        '<header><p class="eyebrow">Evaluation on later time</p>'
-        f"<h1>{escape(str(result.get('name') or result.get('fleet_name') or 'Fleet'))}</h1>"
-        f'<p class="question">{escape(str(result.get("question") or ""))}</p><dl '
-        f'class="facts">{items}</dl></header>'
-    )
+    name = str(result.get("name") or result.get("fleet_name") or "Fleet")
+    return header("Evaluation on later time", name, str(result.get("question") or ""), facts.items())
 
 
 def _plainly(result: Json) -> str:
@@ -159,14 +144,14 @@ def _players(result: Json) -> str:
         return ""
     tables = report_tables.players(result) + report_tables.differences(result)
     words = "All four answered the same rows, week by week, each knowing only what was known at that time."
-    return _section("players", "Four ways to answer", words, tables)
+    return section("players", "Four ways to answer", words, tables)
 
 
 def _over_time(result: Json) -> str:
     if not result.get("weekly") or not result.get("metrics"):
         return ""
     plots = report_plots.weekly_loss(result) + report_plots.running_difference(result)
-    return _section("time", "Over time", "", plots)
+    return section("time", "Over time", "", plots)
 
 
 def _stages(result: Json) -> str:
@@ -178,7 +163,7 @@ def _stages(result: Json) -> str:
         "zero: leaving it out would save its compute and change no answer that can be told from chance."
     )
     body = (report_plots.stages(result) if result.get("metrics") else "") + report_tables.stages(result)
-    return _section("stages", "Which stages pay", words, body)
+    return section("stages", "Which stages pay", words, body)
 
 
 def _segments(result: Json) -> str:
@@ -197,13 +182,13 @@ def _segments(result: Json) -> str:
     )
     body = report_segments.segments(result)
     body += f"<details><summary>All segments as a table</summary>{report_tables.segments(result)}</details>"
-    return _section("segments", "Segment by segment", words, body)
+    return section("segments", "Segment by segment", words, body)
 
 
 def _calibration(result: Json) -> str:
     if not any((result.get("calibration") or {}).values()):
         return ""
-    return _section(
+    return section(
         "calibration", "Do predictions come true as often as they say?", "", report_plots.calibration(result)
     )
 
@@ -212,7 +197,7 @@ def _compute(result: Json) -> str:
     if not result.get("compute"):
         return ""
     body = report_plots.compute(result) + report_tables.compute(result) + report_tables.chosen(result)
-    return _section("compute", "What it cost", "", body)
+    return section("compute", "What it cost", "", body)
 
 
 def _method(result: Json) -> str:
@@ -226,15 +211,7 @@ def _method(result: Json) -> str:
     )
     if methods:
         words += f" Method: {', '.join(methods)}."
-    return _section("method", "How these numbers were obtained", words, "")
-
-
-def _section(name: str, title: str, words: str, body: str) -> str:
-    paragraph = f"<p>{escape(words)}</p>" if words else ""
-    return (
-        f'<section aria-labelledby="{name}-h"><h2 '
-        f'id="{name}-h">{escape(title)}</h2>{paragraph}{body}</section>'
-    )
+    return section("method", "How these numbers were obtained", words, "")
 
 
 def _lower(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
+
+from jomon.core.html_page import table
 
 from .report_style import variable
 from .report_text import (
@@ -26,22 +27,6 @@ from .report_text import (
 
 MOST_ROWS = 1000
 """Segments listed in one table; beyond it a page becomes slow to open, and `--json` has them all."""
-
-
-def table(caption: str, head: Sequence[str], rows: Sequence[str], text_columns: int = 0) -> str:
-    """A table with a caption and column scopes; `rows` are `<tr>` texts, all else is escaped here.
-
-    The first column heads its row; `text_columns` more columns are aligned as text.
-    """
-    heads = "".join(
-        f'<th scope="col"{" class=text" if i <= text_columns else ""}>{escape(name)}</th>'
-        for i, name in enumerate(head)
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
-        f"<table><caption><span>{escape(caption)}</span></caption><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
 
 
 def key(player: str) -> str:
