@@ -124,6 +124,16 @@ class LocalTime:
         index = np.searchsorted(self._changes[low:high], time_us, side="right")
         return self._offsets[low : high + 1][index]
 
+    def changes_between(self, since_us: int, until_us: int) -> tuple[Ints, Ints]:
+        """The instants after `since_us` and before `until_us` (microseconds UTC) at which the offset changes, int64[k],
+        and the offsets (microseconds, k + 1) before, between and after them."""
+        low, high = (
+            np.searchsorted(self._changes, since_us, "right"),
+            np.searchsorted(self._changes, until_us),
+        )
+        high = max(low, high)
+        return self._changes[low:high].copy(), self._offsets[low : high + 1].copy()
+
     def wall(self, time_us: Ints) -> Ints:
         """Wall-clock readings of `time_us` (UTC, n), as microseconds since 1970-01-01 00:00 on the wall."""
         return time_us + self.offset(time_us)
@@ -219,7 +229,15 @@ class LocalTime:
         On a day without a midnight that is the moment of the change; a day that a place skipped altogether
         starts with the day after it. Raises `DataError` out of range.
         """
-        wall = np.asarray(days, dtype=np.int64) * DAY
+        return self.first_instants(np.asarray(days, dtype=np.int64) * DAY)
+
+    def first_instants(self, wall_us: Ints) -> Ints:
+        """The first instants (microseconds UTC, n) at which the clocks show the readings `wall_us` (microseconds since
+        1970-01-01 00:00 on the wall, n); of readings that they skipped, the moment of the change.
+
+        Raises `DataError` out of range.
+        """
+        wall = np.asarray(wall_us, dtype=np.int64)
         first, second = self._wall_offsets(wall)
         utc = wall - first
         gap = first < second
