@@ -16,6 +16,7 @@ from jomon.cli.door import Door
 from jomon.cli.evaluate import evaluate
 from jomon.cli.history import history
 from jomon.cli.images import images
+from jomon.cli.incidents import incidents
 from jomon.cli.ingest import ingest
 from jomon.cli.init import init
 from jomon.cli.inspect import inspect
@@ -72,6 +73,7 @@ for _panel, _verbs in _VERBS.items():
     for _verb in _verbs:
         app.command(rich_help_panel=_panel)(_verb)
 app.add_typer(outcomes, rich_help_panel=FLEET)
+app.add_typer(incidents, rich_help_panel=FLEET)
 app.add_typer(trust, rich_help_panel=STORE)
 app.add_typer(keys, rich_help_panel=STORE)
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from jomon.cli.reference_permissions import permissions_lines
-from jomon.core import spec, spec_serving, spec_types
+from jomon.core import spec, spec_monitor, spec_serving, spec_types
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Made from the code by `python -m jomon.cli.reference`; a test fails when it differs. -->"
@@ -64,6 +64,9 @@ _MODELS = (
     spec_serving.ServingSpec,
     spec_serving.LogSpec,
     spec_serving.OutcomesSpec,
+    spec_monitor.MonitorSpec,
+    spec_monitor.PracticalSpec,
+    spec_monitor.WebhookSpec,
 )
 _TITLES = {
     "ProjectSpec": "the file",
@@ -86,6 +89,9 @@ _TITLES = {
     "ServingSpec": "serving",
     "LogSpec": "serving.log",
     "OutcomesSpec": "serving.outcomes",
+    "MonitorSpec": "monitor",
+    "PracticalSpec": "monitor.practical",
+    "WebhookSpec": "monitor.webhook",
 }
 
 
