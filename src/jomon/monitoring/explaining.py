@@ -1,26 +1,28 @@
 """Explaining: from all tests that stand out to the segments that explain them, the whole before the parts.
 
 A fault of one member shows in its carrier, its airport and the fleet as well, and, through what peers share, in its
-peers; a fault of the fleet shows everywhere. The smallest set is sought greedily: of the segments that stand out, the
-one is taken after which least stands out still. What lies within it is then judged beside what it shows itself, and all
-else without its rows.
+peers; a fault of the fleet shows everywhere. The shortest description is sought greedily: a segment costs the digits
+that name it among its level's, the digits that name those of its parts which did not move, and the surprise of all that
+stands out still when its rows are left out. It need not stand out itself: a change that is clear on every route of a
+carrier may be within the ordinary for the carrier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jomon.monitoring.cells import Floats, Level
+from jomon.monitoring.cells import Floats
 from jomon.monitoring.family import Family
 from jomon.monitoring.judging import Judged, Past, Statistics, surprise_of
 from jomon.monitoring.window_statistics import WindowStatistics
 
-CANDIDATES = 10
-"""Segments that are tried for one explanation, the most surprising first."""
+CANDIDATES = 3
+"""Segments of each level that are tried for one explanation: those with most of what stands out."""
+MOVED = 1.0
+"""The surprise at which a part has moved: one in ten quiet ones has."""
 OUTCOMES = ("calibration", "behaviour", "discrimination")
 
 
@@ -56,17 +58,28 @@ def standing_out(judged: Judged) -> list[Standing]:
     return found
 
 
-def explained(tests: WindowStatistics, now: Statistics, judged: Judged, past: Past) -> list[list[Standing]]:
-    """The tests that stay, in groups of one segment and column (or its outcomes), strongest group first."""
-    standing = standing_out(judged)
-    groups: dict[tuple[int, bool], list[Standing]] = {}
-    for one in standing:
-        outcome = one.key.kind in OUTCOMES
-        groups.setdefault((-1 if outcome else one.key.column, outcome), []).append(one)
-    kept: list[list[Standing]] = []
+@dataclass(frozen=True)
+class Explanation:
+    """A segment, and the tests that stand out because of it: of itself, its parts and what it shares rows with."""
+
+    place: Place
+    tests: tuple[Standing, ...]
+
+    @property
+    def surprise(self) -> float:
+        """The largest."""
+        return max(one.surprise for one in self.tests)
+
+
+def explained(tests: WindowStatistics, now: Statistics, judged: Judged, past: Past) -> list[Explanation]:
+    """What explains all that stands out, column by column (outcomes together), the most surprising first."""
+    groups: dict[int, list[Standing]] = {}
+    for one in standing_out(judged):
+        groups.setdefault(-1 if one.key.kind in OUTCOMES else one.key.column, []).append(one)
+    found: list[Explanation] = []
     for group in groups.values():
-        kept += _Search(tests, now, judged, past, group).run()
-    return sorted(kept, key=lambda group: -max(one.surprise for one in group))
+        found += _Search(tests, now, judged, past, group).run()
+    return sorted(found, key=lambda one: -one.surprise)
 
 
 class _Search:
@@ -79,83 +92,113 @@ class _Search:
         self.levels = tests.fleet.levels
         self.standing = standing
         self.masked = np.zeros(len(tests.fleet.cells.cube.segments), bool)
-        self.taken: list[Place] = []
 
-    def run(self) -> list[list[Standing]]:
-        """The groups that explain."""
-        kept = []
-        remaining = self.standing
+    def run(self) -> list[Explanation]:
+        """The explanations."""
+        found, remaining = [], self.standing
         while remaining:
-            best, rest = self._best(remaining)
-            kept.append([one for one in remaining if one.place == best])
-            self.taken.append(best)
-            self.masked = self._masked_with(best)
+            place, rest = self._best(remaining)
+            left = {(one.key, one.segment) for one in rest}
+            gone = tuple(one for one in remaining if (one.key, one.segment) not in left)
+            found.append(Explanation(place, gone))
+            self.masked = self._masked_with(place)
             remaining = rest
-        return kept
-
-    def _best(self, remaining: list[Standing]) -> tuple[Place, list[Standing]]:
-        places = _strongest(remaining)
-        if len(places) == 1:
-            return places[0], []
-        choices = []
-        for place in places[:CANDIDATES]:
-            rest = self._rest(remaining, place)
-            bits = float(np.log10(len(self.levels[place.level].segments) + 1.0))
-            choices.append((sum(one.surprise for one in rest) + bits, place.level, place, rest))
-        choices.sort(key=lambda choice: choice[:2])
-        return choices[0][2], choices[0][3]
-
-    def _masked_with(self, place: Place) -> NDArray[np.bool_]:
-        level = self.levels[place.level]
-        return self.masked if not level.axes else self.masked | (level.of_cell == place.segment)
-
-    def _rest(self, remaining: list[Standing], place: Place) -> list[Standing]:
-        """What still stands out when `place` is taken for explained."""
-        others = [one for one in remaining if one.place != place]
-        if not others:
-            return []
-        masked = self._masked_with(place)
-        columns = sorted({one.key.column for one in others})
-        without: dict[Family, Floats] = {}
-        if self.levels[place.level].axes:
-            for column in columns:
-                without |= self.tests.of_column(column, masked)
-        keys = {one.key for one in others}
-        surprises = {key: self._surprise(key, place, without) for key in keys}
-        found = []
-        for one in others:
-            surprise = min(one.surprise, float(surprises[one.key][one.segment]))
-            if surprise > self.judged.critical:
-                found.append(Standing(one.key, one.segment, surprise))
         return found
 
-    def _surprise(self, key: Family, place: Place, without: dict[Family, Floats]) -> Floats:
-        """Surprises of a family: within the place beside what it shows, elsewhere without its rows, float64[S]."""
-        level, coarse = self.levels[key.level], self.levels[place.level]
-        way = self.past.ways[key]
-        inside = np.zeros(len(level.segments), bool)
-        values = without[key][way] if key in without else self.now[key][way]
-        values = np.nan_to_num(values, nan=0.0)
-        if set(coarse.axes) < set(level.axes):
-            inside = level.parents(coarse) == place.segment
-            beside = self._way_of(key.level, place.level)
-            within = np.fmin(self.now[key][way], self.now[key][beside])
-            values = np.where(inside, np.nan_to_num(within, nan=0.0), values)
-        return surprise_of(values, key, self.past)
+    def _best(self, remaining: list[Standing]) -> tuple[Place, list[Standing]]:
+        choices = []
+        for place in self._candidates(remaining):
+            rest = self._rest(remaining, place)
+            if len(rest) == len(remaining):
+                continue
+            name = float(np.log10(len(self.levels[place.level].segments) + 1.0))
+            cost = name + self._exceptions(remaining, place) + sum(one.surprise for one in rest)
+            choices.append((cost, place.level, place, rest))
+        if choices:
+            choices.sort(key=lambda choice: choice[:2])
+            return choices[0][2], choices[0][3]
+        strongest = max(remaining, key=lambda one: (len(self.levels[one.key.level].axes), one.surprise)).place
+        rest = self._rest(remaining, strongest)
+        return strongest, [one for one in rest if one.place != strongest]
 
-    def _way_of(self, level: int, coarser: int) -> int:
-        for number, (at, _) in enumerate(self.tests.fleet.groups[level]):
-            if at == coarser:
-                return number + 1
-        raise KeyError((level, coarser))
+    def _candidates(self, remaining: list[Standing]) -> list[Place]:
+        """Segments with most of what stands out, by the rows they share with it, and those that stand out most."""
+        weight = np.zeros(len(self.masked))
+        rows = self.tests.cell_rows * ~self.masked
+        for one in remaining:
+            own = rows * (self.levels[one.key.level].of_cell == one.segment)
+            weight += one.surprise * own / max(own.sum(), 1e-12)
+        places = []
+        for number, level in enumerate(self.levels):
+            held = level.sum(weight[:, None])[:, 0]
+            for segment in np.argsort(-held)[:CANDIDATES]:
+                if held[segment] > 0:
+                    places.append(Place(number, int(segment)))
+        strongest = sorted(remaining, key=lambda one: -one.surprise)[:CANDIDATES]
+        return list(dict.fromkeys([*places, *(one.place for one in strongest)]))
 
+    def _inside(self, place: Place) -> NDArray[np.bool_]:
+        """Which of the finest segments are in a segment, bool[C]."""
+        inside: NDArray[np.bool_] = self.levels[place.level].of_cell == place.segment
+        return inside
 
-def _strongest(standing: Iterable[Standing]) -> list[Place]:
-    """The places of tests, the most surprising first."""
-    peak: dict[Place, float] = {}
-    for one in standing:
-        peak[one.place] = max(peak.get(one.place, 0.0), one.surprise)
-    return sorted(peak, key=lambda place: -peak[place])
+    def _masked_with(self, place: Place) -> NDArray[np.bool_]:
+        masked: NDArray[np.bool_] = self.masked | self._inside(place)
+        return masked
 
+    def _exceptions(self, remaining: list[Standing], place: Place) -> float:
+        """The digits that name the parts of a segment which did not move, by the level where they are most.
 
-__all__ = ["Level", "Place", "Standing", "explained", "standing_out"]
+        Parts are by levels that split it and are as fine as its own; those count of which something is known and of
+        which most rows are its own.
+        """
+        coarse = self.levels[place.level]
+        families = {(one.key.column, one.key.kind) for one in remaining}
+        all_rows = self.tests.cell_rows * ~self.masked
+        own_rows = all_rows * self._inside(place)
+        most = 0.0
+        for number, level in enumerate(self.levels):
+            if set(level.axes) <= set(coarse.axes) or len(level.axes) < len(coarse.axes):
+                continue
+            own, whole = (level.sum(rows[:, None])[:, 0] for rows in (own_rows, all_rows))
+            moved, known = np.zeros(len(own), bool), np.zeros(len(own), bool)
+            for column, kind in families:
+                key = Family(number, column, kind)
+                if key in self.now and key in self.past.families:
+                    plain = surprise_of(self.now[key][0], key, self.past, 0)
+                    known |= ~np.isnan(plain)
+                    moved |= np.nan_to_num(plain) > MOVED
+            parts = known & (own > whole / 2)
+            still = np.count_nonzero(parts & ~moved)
+            most = max(most, still * float(np.log10(np.count_nonzero(parts) + 1.0)))
+        return most
+
+    def _rest(self, remaining: list[Standing], place: Place) -> list[Standing]:
+        """What still stands out outside `place` when its rows are left out."""
+        coarse = self.levels[place.level]
+        others = [one for one in remaining if not self._within(one, place)]
+        if not others or not coarse.axes:
+            return []
+        masked = self._masked_with(place)
+        without: dict[Family, Floats] = {}
+        for column in sorted({one.key.column for one in others}):
+            without |= self.tests.of_column(column, masked)
+        found = []
+        for key in {one.key for one in others}:
+            values = np.nan_to_num(without[key][self.past.ways[key]], nan=0.0)
+            surprises = surprise_of(values, key, self.past)
+            for one in others:
+                if one.key == key:
+                    surprise = min(one.surprise, float(surprises[one.segment]))
+                    if surprise > self.judged.critical:
+                        found.append(Standing(key, one.segment, surprise))
+        return found
+
+    def _within(self, one: Standing, place: Place) -> bool:
+        """Whether a test is of the place or of a part of it."""
+        level, coarse = self.levels[one.key.level], self.levels[place.level]
+        if one.place == place:
+            return True
+        if not set(coarse.axes) < set(level.axes):
+            return False
+        return bool(level.parents(coarse)[one.segment] == place.segment)

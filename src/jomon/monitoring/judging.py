@@ -103,6 +103,7 @@ def critical_surprise(verdict: HistoryVerdict, level: float, *, new_season: bool
     return float(peaks[allowed]) if allowed < len(peaks) else 0.0
 
 
-def surprise_of(values: Floats, key: Family, past: Past) -> Floats:
-    """The surprise of other values float64[S] of a family's tests beside the same past."""
-    return pooled_surprise(values + 1.0, past.families[key][:, past.ways[key]] + 1.0)
+def surprise_of(values: Floats, key: Family, past: Past, way: int | None = None) -> Floats:
+    """The surprise of values float64[S] of a family's tests beside the same past, under the way used or another."""
+    way = past.ways[key] if way is None else way
+    return pooled_surprise(values + 1.0, past.families[key][:, way] + 1.0)

@@ -54,7 +54,7 @@ def outcome_statistics(
             else:
                 measured = {"behaviour": _shape(rest, variance, labelled)}
             for kind, one in measured.items():
-                found.setdefault(kind, []).append(of_size(kind, one, fleet.practical))
+                found.setdefault(kind, []).append(of_size(kind, one, labelled, fleet.practical))
         for kind, values in found.items():
             out[Family(number, column, kind)] = np.where(unknown, np.nan, np.stack(values))
     return out

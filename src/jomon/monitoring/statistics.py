@@ -13,6 +13,7 @@ from jomon.core.binning import ColumnBins
 from jomon.core.spec_monitor import PracticalSpec
 
 Floats = NDArray[np.float64]
+MOST_ROWS = 200.0
 HALF = 0.5  # added to expected counts, so that a bin where nothing is expected does not decide alone
 
 
@@ -106,8 +107,12 @@ def least_effect(kind: str, practical: PracticalSpec) -> float:
     return practical.drift
 
 
-def of_size(kind: str, measured: tuple[Floats, Floats], practical: PracticalSpec) -> Floats:
-    """The statistic where the effect has a practical size, else 0, float64[S]."""
+def of_size(kind: str, measured: tuple[Floats, Floats], rows: Floats, practical: PracticalSpec) -> Floats:
+    """The statistic where the effect has a practical size, else 0, float64[S].
+
+    It counts no more than `MOST_ROWS` rows: what differs from day to day in many rows at once is no chance of rows.
+    """
     statistic, effect = measured
-    out: Floats = np.where(np.abs(effect) >= least_effect(kind, practical), statistic, 0.0)
+    scaled = statistic / (1.0 + rows / MOST_ROWS)
+    out: Floats = np.where(np.abs(effect) >= least_effect(kind, practical), scaled, 0.0)
     return out

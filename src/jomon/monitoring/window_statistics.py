@@ -129,7 +129,7 @@ class WindowStatistics:
                 found_here = {"volume": (statistic * (meant + 0.5) / (meant + 0.5 + spread), effect)}
             for kind, measured in found_here.items():
                 few = expected.sum(axis=(1, 2)) < self.fleet.min_rows if kind == "volume" else unknown
-                values = of_size(kind, measured, self.fleet.practical)
+                values = of_size(kind, measured, rows, self.fleet.practical)
                 found.setdefault(kind, []).append(np.where(few, np.nan, values))
         return {kind: np.stack(values) for kind, values in found.items()}
 
@@ -164,6 +164,14 @@ class WindowStatistics:
         beyond = weights @ (counts - mean) ** 2 - mean
         spread: Floats = np.maximum(beyond, 0.0) * self.span
         return spread
+
+    @cached_property
+    def cell_rows(self) -> Floats:
+        """Rows of the windows in each of the finest segments, float64[C]."""
+        cube = self.fleet.cells.cube
+        start = int(cube.binning.starts[cube.binning.place("", "rows")])
+        found: Floats = self._observed[:, :, start].sum(axis=1)
+        return found
 
     @cached_property
     def _labelled(self) -> bool:

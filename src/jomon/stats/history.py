@@ -12,7 +12,13 @@ Floats = NDArray[np.float64]
 TYPICAL = 0.9
 """The size of a test is the mean of this share of its windows, the smaller ones: what stands out does not count."""
 TAIL = 0.03
-"""Surprises beyond this share of the pool follow an exponential tail, as a pool is too small to count there."""
+"""Surprises beyond this share of the pool follow a generalised Pareto tail, as a pool is too small to count there."""
+TAIL_TESTS = 12
+"""The tail has at least so many tests of the pool, up to a quarter of it."""
+TAIL_SHAPE = 0.25
+"""The shape of the generalised Pareto tail: rare things happen that the pool has not shown yet."""
+LEAST_STEP = 0.15
+"""The step of the tail at least, in typical sizes: of tests that never moved little can be known."""
 SHRINKAGE = 20.0
 """Windows of its own at which a test's size counts as much as the mean size of its family."""
 
@@ -66,8 +72,8 @@ def against_history(now: ArrayLike, past: ArrayLike, family: ArrayLike) -> Histo
     statistics have tails of one kind (one feature over all members): they pool theirs.
 
     Each statistic's root is divided by its typical size, shrunk to that of its family, and becomes a surprise by the
-    family's pooled distribution with an exponential tail. The window is judged by its largest surprise among those of
-    the n + 1 windows, and every test by the same maxima: the single-step procedure of Westfall & Young (1993,
+    family's pooled distribution with a generalised Pareto tail. The window is judged by its largest surprise among
+    those of the n + 1 windows, and every test by the same maxima: the single-step procedure of Westfall & Young (1993,
     Resampling-based multiple testing), with earlier windows in place of permutations. Sizes and pools are taken over
     all n + 1 windows alike, so that where windows are exchangeable the p value holds exactly (Vovk, Gammerman & Shafer
     2005, Algorithmic learning in a random world), whatever the tests' distributions and dependence.
@@ -136,15 +142,23 @@ def _sizes(roots: Floats) -> Floats:
 
 
 def _pooled(ratios: Floats) -> Floats:
-    """-log10 of the share of the pool that is at least as large, with an exponential tail; NaN stays."""
-    pool = np.sort(ratios[~np.isnan(ratios)])
-    start = pool[int(len(pool) * (1 - TAIL))]
-    beyond = pool[pool > start] - start
-    step = float(beyond.mean()) if beyond.size else 1.0
+    """-log10 of the share of the pool that is at least as large, with a generalised Pareto tail; NaN stays.
+
+    The step of the tail is the mean excess of the *other* windows, so that a window which stands out does not make
+    itself ordinary, and one like several before it is not astonishing.
+    """
+    known = ~np.isnan(ratios)
+    pool = np.sort(ratios[known])
+    share = max(TAIL, min(TAIL_TESTS / len(pool), 0.25))
+    start = pool[int(len(pool) * (1 - share))]
+    excess = np.where(known, np.maximum(np.nan_to_num(ratios) - start, 0.0), 0.0).sum(axis=1)
+    tests = share * known.sum(axis=1)
+    others = np.maximum((excess.sum() - excess) / np.maximum(tests.sum() - tests, 1e-12), LEAST_STEP)
     at_least = len(pool) - np.searchsorted(pool, ratios, side="left")
-    body = -np.log10(np.clip(at_least / len(pool), TAIL, 1.0))
-    tail = -math.log10(TAIL) + (ratios - start) / (step * math.log(10))
-    return np.where(np.isnan(ratios), np.nan, np.where(ratios > start, tail, body))
+    body = -np.log10(np.clip(at_least / len(pool), share, 1.0))
+    beyond = np.maximum(ratios - start, 0.0) / others[:, None]
+    tail = -math.log10(share) + np.log1p(TAIL_SHAPE * beyond) / (TAIL_SHAPE * math.log(10))
+    return np.where(~known, np.nan, np.where(ratios > start, tail, body))
 
 
 def _peaks(surprise: Floats) -> Floats:
