@@ -1,0 +1,1 @@
+"""The truth bench of monitoring: worlds, faults, sides and scores."""
