@@ -80,6 +80,24 @@ def span_words(span: Span, zone: str, lang: Lang = "en") -> str:
     return f"{first}, {start:%H:%M} {to} {last}, {end:%H:%M}"
 
 
+def when_words(span: Span, zone: str, lang: Lang = "en") -> str:
+    """When something happened that was seen in a window, as part of a sentence.
+
+    >>> when_words(Span(1383886800000000, 1383973200000000), "America/New_York")
+    'on Friday 8 November 2013'
+    >>> when_words(Span(1383886800000000, 1384491600000000), "America/New_York", "pt-BR")
+    'de 8 nov. 2013 a 14 nov. 2013'
+    """
+    text = span_words(span, zone, lang)
+    start = local(span.start, zone)
+    one_day = text == _long(start, lang)
+    if "," not in text and not one_day:
+        return {"en": "from", "pt-BR": "de"}[lang] + f" {text}"
+    if lang == "en":
+        return f"on {text}"
+    return f"{('na' if start.weekday() < 5 else 'no') if one_day else 'em'} {text}"
+
+
 def _long(day: datetime, lang: Lang) -> str:
     name, month = _DAYS[lang][day.weekday()], _MONTHS[lang][day.month - 1]
     if lang == "pt-BR":
