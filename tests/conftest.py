@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import tomllib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -15,6 +18,10 @@ from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+
+from jomon.core.findings import Cause, CauseKind, Finding, Severity, Span
+from jomon.core.incidents import Trouble
+from jomon.core.segments import Segment
 
 UNAVAILABLE = Path(__file__).parent / "unavailable.toml"
 
@@ -78,6 +85,87 @@ def needs() -> Needs:
 def make_needs() -> Callable[[frozenset[str], bool], Needs]:
     """Makes a `Needs` with other answers, to test it."""
     return Needs
+
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture(scope="session")
+def make_trouble() -> Callable[..., Trouble]:
+    """Makes what a check saw on a day (since 1970-01-01) in some segments and columns."""
+
+    def make(
+        day: int,
+        parts: str = "carrier=UA",
+        columns: str = "distance",
+        kind: CauseKind = "unit_changed",
+        severity: Severity = "medium",
+        rows: int = 55,
+        loss: float | None = None,
+    ) -> Trouble:
+        window, segments = Span(day * DAY, (day + 1) * DAY), tuple(map(Segment.parse, parts.split(",")))
+        names = tuple(columns.split())
+        finding = Finding(
+            window, segments[0], "drift", names[0] if names else "", 80.5, 12.0, 1e-4, 0.6, 0.5, 0.7, 1, rows, 50.0,
+            severity, ("below 500", "500 or more"), (5.0, 50.0), (30.0, 20.0),
+        )  # fmt: skip
+        cause = Cause(kind, f"{columns} is 1.609 times what it was", 0.93, {"factor": 1.609})
+        return Trouble(window, segments, names, (finding,), cause, 2, rows, severity, loss, loss, loss)
+
+    return make
+
+
+def _postgresql_programs() -> Path | None:
+    """The folder of PostgreSQL's programs: Debian keeps them off the path."""
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders else None
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory, needs: Needs) -> Iterator[str]:
+    """The URL of a real server on a free port of this machine, in a folder of its own, without a password."""
+    needs.package("psycopg")
+    programs = _postgresql_programs() or needs.missing("postgresql", "scripts/system-packages.sh")
+    folder = tmp_path_factory.mktemp("postgresql")
+    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
+    if user:
+        shutil.chown(folder, user)
+        for parent in folder.parents:
+            if parent == Path(tempfile.gettempdir()):
+                break
+            parent.chmod(0o755)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rows, control = folder / "rows", str(programs / "pg_ctl")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+
+    run(str(programs / "initdb"), "-D", str(rows), "-U", "tester", "-A", "trust", "-E", "UTF8")
+    run(control, "-D", str(rows), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
+    finally:
+        run(control, "-D", str(rows), "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Where a new ledger may be made: a file, and a database of its own."""
+    if request.param == "sqlite":
+        yield tmp_path / "home" / "ledger.db"
+        return
+    server = request.getfixturevalue("postgresql")
+    import psycopg
+
+    name = f"ledger_{uuid.uuid4().hex}"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield f"{server.rpartition('/')[0].replace('+psycopg', '')}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -1,17 +1,10 @@
-"""A real PostgreSQL server, started for these tests in a folder of its own."""
+"""Rows of a real PostgreSQL server."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -21,50 +14,13 @@ from jomon.core.spec import DatabaseSource
 from jomon.data.sources import read_source
 
 
-def _programs() -> Path | None:
-    """The folder of PostgreSQL's programs: Debian keeps them off the path."""
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return folders[-1] if folders else None
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, needs: Any) -> Iterator[str]:
-    """The URL of a server on a free port of this machine, without a password."""
-    needs.package("psycopg")
-    programs = _programs() or needs.missing("postgresql", "scripts/system-packages.sh")
-    folder = tmp_path_factory.mktemp("postgresql")
-    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
-    if user:
-        shutil.chown(folder, user)
-        for parent in folder.parents:
-            if parent == Path(tempfile.gettempdir()):
-                break
-            parent.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    rows, control = folder / "rows", str(programs / "pg_ctl")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
-
-    run(str(programs / "initdb"), "-D", str(rows), "-U", "tester", "-A", "trust", "-E", "UTF8")
-    run(control, "-D", str(rows), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
-    finally:
-        run(control, "-D", str(rows), "-m", "immediate", "-w", "stop")
-
-
-def test_a_query_keeps_the_types_of_postgresql(server: str, tmp_path: Path) -> None:
+def test_a_query_keeps_the_types_of_postgresql(postgresql: str, tmp_path: Path) -> None:
     query = (
         "select n, 'x' || n as t, n / 2.0 as d, n * 0.5::float8 as f, n > 1 as b, "
         "timestamptz '2024-05-01 12:00+02' + n * interval '1 hour' as at "
         "from generate_series(1, 3) n order by n"
     )
-    frame = read_source(tmp_path, DatabaseSource(database=server, query=query))
+    frame = read_source(tmp_path, DatabaseSource(database=postgresql, query=query))
     assert frame["n"].to_list() == [1, 2, 3]
     assert frame["t"].to_list() == ["x1", "x2", "x3"]
     assert [float(value) for value in frame["d"]] == [0.5, 1.0, 1.5]
@@ -74,15 +30,19 @@ def test_a_query_keeps_the_types_of_postgresql(server: str, tmp_path: Path) -> N
     assert frame["at"].cast(pl.Datetime("us", "UTC"))[0] == datetime(2024, 5, 1, 11, tzinfo=UTC)
 
 
-def test_more_rows_than_one_fetch_arrive_in_order_and_late_types_count(server: str, tmp_path: Path) -> None:
+def test_more_rows_than_one_fetch_arrive_in_order_and_late_types_count(
+    postgresql: str, tmp_path: Path
+) -> None:
     query = "select n, case when n > 119999 then 0.5 end as late from generate_series(1, 120000) n order by n"
-    frame = read_source(tmp_path, DatabaseSource(database=server, query=query))
+    frame = read_source(tmp_path, DatabaseSource(database=postgresql, query=query))
     assert frame["n"].to_list() == list(range(1, 120_001))
     assert frame["late"].null_count() == 119_999
 
 
-def test_what_postgresql_refuses_is_one_sentence_without_the_password(server: str, tmp_path: Path) -> None:
-    url = server.replace("tester@", "tester:secret@")
+def test_what_postgresql_refuses_is_one_sentence_without_the_password(
+    postgresql: str, tmp_path: Path
+) -> None:
+    url = postgresql.replace("tester@", "tester:secret@")
     with pytest.raises(DataError, match=r'failed: relation "nothing" does not exist\.$') as caught:
         read_source(tmp_path, DatabaseSource(database=url, query="select * from nothing"))
     assert "secret" not in str(caught.value)
