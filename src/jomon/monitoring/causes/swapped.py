@@ -1,0 +1,62 @@
+"""Swapped: two columns stand in each other's place in a share of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jomon.monitoring.causes.backgrounds import CategoryBackground, NumberBackground
+from jomon.monitoring.causes.candidate import Candidate, percent, rows_in_words
+from jomon.stats.mixed_share import gains, mixed_share, price
+
+LEAST_CHANGED = 3.0
+BOUND = 30.0
+
+Background = NumberBackground | CategoryBackground
+
+
+def swapped(one: Background, others: Sequence[Background]) -> Candidate | None:
+    """The column for which `one` was taken, if there is one.
+
+    A row has both values in their places with probability 1 - s, each in the other's with s; all in units of one
+    value's width, so that columns of unlike scale can be compared.
+    """
+    best: tuple[float, Background, np.ndarray] | None = None
+    for other in others:
+        if type(other) is not type(one) or other.column == one.column:
+            continue
+        ratio = np.exp(np.clip(_log_ratio(one, other), -BOUND, BOUND))
+        net = float(price(gains(ratio[None], np.ones(len(ratio))), len(ratio))[0])
+        if best is None or net > best[0]:
+            best = net, other, ratio
+    if best is None:
+        return None
+    net, other, ratio = best
+    fit = mixed_share(ratio)
+    if fit.share * len(ratio) < LEAST_CHANGED:
+        return None
+    return Candidate(
+        "swapped_columns",
+        (one.column, other.column),
+        fit.gain,
+        fit.gain - net + float(np.log(max(len(others), 2))),
+        f"{one.column} holds {other.column} and {other.column} holds {one.column} in {percent(fit.share)} of"
+        f" {rows_in_words(len(ratio))}.",
+        {
+            "columns": [one.column, other.column],
+            "share": fit.share,
+            "share_low": fit.low,
+            "share_high": fit.high,
+        },
+    )
+
+
+def _log_ratio(one: Background, other: Background) -> np.ndarray:
+    if isinstance(one, NumberBackground) and isinstance(other, NumberBackground):
+        crossed = one.log_mass(other.values) + other.log_mass(one.values)
+        return np.asarray(crossed - one.log_mass(one.values) - other.log_mass(other.values))
+    if isinstance(one, CategoryBackground) and isinstance(other, CategoryBackground):
+        crossed = one.log_mass(other.values) + other.log_mass(one.values)
+        return np.asarray(crossed - one.log_mass(one.values) - other.log_mass(other.values))
+    raise TypeError("columns of one kind are compared")

@@ -1,0 +1,174 @@
+"""Views of a numeric column: what its values are held against, and how sharply earlier windows allow it.
+
+Days differ even when nothing is wrong. How much kernels of each width count is therefore learned from whole windows:
+the newest earlier ones, given what was known before them or what their peers showed in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jomon.monitoring.causes.evidence import Evidence, Floats, Ints, Texts, numbers_of, texts_of
+from jomon.stats.reference_density import BACKGROUND, STEPS, ReferenceDensity
+
+TRIED_ROWS = 500
+"""Rows of the newest earlier windows by which a view is judged."""
+NEWEST = 12
+LEAST_TRIED = 30
+BY_PEERS = "the hour among peers"
+TELLING = 0.2
+"""Share of a column's variance that categories must explain to be tried as strata."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One way to see a column. `reference` float64[n] in strata `reference_place` int64[n] (-1: in none) and the strata
+    `window_place` int64[m] of the window's rows; the same of the trial: `known`, `known_place`, and values `tried`
+    float64[t] in strata `tried_place`. `by`: what the strata are, in words; none: ""."""
+
+    by: str
+    reference: Floats
+    reference_place: Ints
+    window_place: Ints
+    known: Floats
+    known_place: Ints
+    tried_values: Floats
+    tried_place: Ints
+
+    def tried(self, draft: ReferenceDensity) -> tuple[Floats, float]:
+        """Weights of the kernels under which the tried values are most probable (expectation and maximization), and
+        the mean log density then."""
+        places = int(max(self.tried_place.max(), 0)) + 1
+        density = _made(draft, self.known, self.known_place if self.by else None, places)
+        kernels = len(draft.weights)
+        each = [replace(density, weights=one) for one in np.eye(kernels)]
+        parts = np.stack([one.at(self.tried_values[None], self.tried_place, np.ones(1))[0] for one in each])
+        weights = np.full(kernels, 1 / kernels)
+        if not self.by:
+            weights[kernels // 2 : -1] = 0.0  # those of the strata
+        for _ in range(STEPS):
+            share = weights[:, None] * parts
+            weights = np.mean(share / np.maximum(share.sum(axis=0), 1e-300), axis=1)
+            weights[-1] = max(weights[-1], BACKGROUND)
+            weights /= weights.sum()
+        return weights, float(np.log(np.maximum(weights @ parts, 1e-300)).mean())
+
+    def density(self, draft: ReferenceDensity, weights: Floats) -> ReferenceDensity:
+        """The density of the window's rows."""
+        places = int(max(self.window_place.max(initial=0), 0)) + 1
+        made = _made(draft, self.reference, self.reference_place if self.by else None, places)
+        return replace(made, weights=weights)
+
+
+def _made(draft: ReferenceDensity, values: Floats, place: Ints | None, places: int) -> ReferenceDensity:
+    sorted_of = type(draft.pooled).of
+    z = (values - draft.median) / draft.sd
+    groups: tuple[Any, ...] = ()
+    if place is not None:
+        order = np.argsort(place, kind="stable")
+        cuts = np.searchsorted(place[order], np.arange(places + 1))
+        pieces = [z[order[cuts[p] : cuts[p + 1]]] for p in range(places)]
+        groups = tuple(sorted_of(piece) if len(piece) else None for piece in pieces)
+    return replace(draft, pooled=sorted_of(z), groups=groups)
+
+
+def views(evidence: Evidence, column: str) -> Iterator[View]:
+    """The column by itself, in strata of the category that tells most about it, and by hours of the peers."""
+    before, now = evidence.earlier, evidence.some
+    values, window = numbers_of(before, column), evidence.earlier_windows
+    newest = np.unique(window)[-NEWEST:]
+    if len(newest) < 2:
+        newest = newest[:0]
+    held = np.isin(window, newest) & np.isfinite(values)
+    rest = ~np.isin(window, newest) & np.isfinite(values)
+    if held.sum() < LEAST_TRIED or rest.sum() < LEAST_TRIED:  # one window, or a few rows: every other row
+        held = np.isfinite(values) & (np.arange(len(values)) % 2 == 0)
+        rest = np.isfinite(values) & ~held
+    at = np.flatnonzero(held)
+    at = at[np.linspace(0, len(at) - 1, min(len(at), TRIED_ROWS)).astype(np.int64)]
+    finite = np.isfinite(values)
+    nothing = np.zeros(len(values), np.int64)
+    here = np.zeros(now.height, np.int64)
+
+    def own(by: str, codes: Ints, window_codes: Ints) -> View:
+        return View(
+            by, values[finite], codes[finite], window_codes, values[rest], codes[rest], values[at], codes[at]
+        )
+
+    yield own("", nothing, here)
+    told, name = max(
+        ((explained(values, _codes(texts_of(before, c))), c) for c in evidence.categories if c != column),
+        default=(0.0, ""),
+    )
+    if told > TELLING:
+        both = _codes(np.concatenate([texts_of(before, name), texts_of(now, name)]))
+        yield own(name, both[: len(values)], both[len(values) :])
+    shared = _by_peers(evidence, column, values, at, rest)
+    if shared is not None:
+        yield shared
+
+
+def _by_peers(
+    evidence: Evidence, column: str, values: Floats, at: Ints, rest: NDArray[np.bool_]
+) -> View | None:
+    peers, past, before, now = evidence.peers, evidence.peers_reference, evidence.earlier, evidence.some
+    if column not in peers.columns or column not in past.columns or peers.height < LEAST_TRIED:
+        return None
+    window = evidence.earlier_windows
+    past = past.filter(np.isin(evidence.windows_of(past), np.unique(window[at])))
+    if past.height < LEAST_TRIED:
+        return None
+    theirs, there = numbers_of(past, column), _hours(evidence.windows_of(past), evidence.minutes_of(past))
+    tried = _hours(window[at], evidence.minutes_of(before)[at])
+    finite = np.isfinite(theirs)
+    strata = np.unique(tried)
+    here, beside = numbers_of(peers, column), evidence.minutes_of(peers) // 60
+    some = np.isfinite(here)
+    known = np.isfinite(values)
+    return View(
+        BY_PEERS,
+        np.concatenate([values[known], here[some]]),
+        np.concatenate([np.full(int(known.sum()), -1), beside[some]]).astype(np.int64),
+        (evidence.minutes_of(now) // 60).astype(np.int64),
+        np.concatenate([values[rest], theirs[finite]]),
+        np.concatenate([np.full(int(rest.sum()), -1), _place(strata, there[finite])]).astype(np.int64),
+        values[at],
+        np.searchsorted(strata, tried).astype(np.int64),
+    )
+
+
+def _hours(window: Ints, minute: Ints) -> Ints:
+    out: Ints = window * 24 + minute // 60
+    return out
+
+
+def _place(strata: Ints, codes: Ints) -> Ints:
+    place = np.searchsorted(strata, codes).clip(0, len(strata) - 1)
+    out: Ints = np.where(strata[place] == codes, place, -1)
+    return out
+
+
+def explained(values: Floats, group: Ints) -> float:
+    """The share of the variance of values that their group explains, less what as many groups explain by chance."""
+    known = np.isfinite(values)
+    x, g = values[known], np.unique(group[known], return_inverse=True)[1]
+    groups = int(g.max()) + 1 if len(g) else 0
+    if groups < 2 or len(x) <= groups + 1:
+        return 0.0
+    total = float(((x - x.mean()) ** 2).sum())
+    if total <= 0:
+        return 0.0
+    mean = np.bincount(g, x) / np.bincount(g)
+    within = float(((x - mean[g]) ** 2).sum())
+    return 1 - (within / (len(x) - groups)) / (total / (len(x) - 1))
+
+
+def _codes(values: Texts) -> Ints:
+    """Numbers of the categories, in the order in which they come."""
+    places: dict[object, int] = {}
+    return np.array([places.setdefault(v, len(places)) for v in values], np.int64)
