@@ -124,7 +124,9 @@ def _since_and_cost(one: Told, facts: CheckFacts, words: Words) -> str:
     trouble, incident = one.trouble, one.incident
     since = trouble.window.start if incident is None else incident.since
     told = [words("head.since", day=words.day(since)), words.count("row", trouble.rows)]
-    if trouble.loss is not None:
+    if trouble.loss is None:
+        told.append(words("head.cost_unknown"))
+    else:
         value, bounds = cost_value(trouble, words)
         told.append(words("head.cost", value=value, unit=words(f"loss.{_loss(facts)}")) + f" ({bounds})")
     return f" {DOT} ".join(told)

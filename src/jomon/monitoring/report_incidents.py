@@ -103,9 +103,11 @@ def _card(result: CheckResult, one: Told, loss: str, words: Words) -> str:
     name = ""
     if incident is not None:
         state = words(f"state.{incident.state}")
-        name = f'<span class="name">{escape(incident.name)} \N{MIDDLE DOT} {escape(state)}</span>'
+        told = " \N{MIDDLE DOT} ".join(part for part in (incident.name, state, incident.owner) if part)
+        name = f'<span class="name">{escape(told)}</span>'
     columns = columns_of(trouble, words)
-    title = words(f"cause.{trouble.cause.kind}") + (f": {columns}" if columns else "")
+    told_in_name = not columns or columns == words("column.outcomes")
+    title = words(f"cause.{trouble.cause.kind}") + ("" if told_in_name else f": {columns}")
     english = ' lang="en"' if words.lang != "en" else ""
     return (
         f'<article class="incident {trouble.severity}" id="{one.anchor}">{badge(trouble.severity, words)}{name}'
@@ -132,12 +134,9 @@ def _five(result: CheckResult, one: Told, columns: str, loss: str, words: Words)
         )
         facts.append(("card.since", words.day(incident.since), note))
     sure = words("card.confidence", share=words.share(trouble.cause.confidence))
-    facts.append(
-        ("card.sure", sure, f"{words('card.against')}; {_chance(result, trouble, words)}".strip("; "))
-    )
+    chance = f"{words('card.against')} {_chance(result, trouble, words)}".strip()
+    facts.append(("card.sure", sure, chance))
     facts.append(("card.cost", *_cost(trouble, loss, words)))
-    if incident is not None and incident.owner:
-        facts.append(("card.owner", incident.owner, ""))
     items = "".join(
         f"<div><dt>{escape(words(name))}</dt><dd>{escape(value)}"
         + (f"<small>{escape(note)}</small>" if note else "")
@@ -202,11 +201,11 @@ def _evidence(evidence: Mapping[str, Any], words: Words) -> str:
     if not evidence:
         return ""
     items = "".join(
-        f"<dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(_value(value, words))}</dd>"
+        f"<div><dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(_value(value, words))}</dd></div>"
         for name, value in evidence.items()
     )
     summary = escape(words("card.evidence"))
-    return f'<details open><summary>{summary}</summary><dl class="facts2">{items}</dl></details>'
+    return f'<details open><summary>{summary}</summary><dl class="five small">{items}</dl></details>'
 
 
 def _value(value: Any, words: Words) -> str:
@@ -218,7 +217,7 @@ def _value(value: Any, words: Words) -> str:
     if isinstance(value, int):
         return words.number(value, 0)
     if isinstance(value, float):
-        return words.plain(value)
+        return words.plain(value, 4)
     if isinstance(value, Mapping):
         return ", ".join(f"{str(name).replace('_', ' ')} {_value(one, words)}" for name, one in value.items())
     if isinstance(value, list | tuple):

@@ -61,6 +61,8 @@ class _Map:
             shown, whole = words.number(MOST_DRAWN, 0), words.number(len(segments), 0)
             more = f"<p><small>{escape(words('map.more', shown=shown, n=whole))}</small></p>"
         body = self._matrix(axes, drawn) if len(axes) == 2 else self._tiles(axes, drawn)
+        if len(segments) > 1 and all(one.surprise is None for one in segments):
+            body = f"<details><summary>{escape(words('map.all_unknown'))}</summary>{body}</details>"
         return f"<h3>{escape(title)}</h3>{more}{body}"
 
     def _step(self, one: SegmentSeen) -> str:

@@ -37,6 +37,7 @@ PORTUGUESE = {
     "head.findings": "{when}, {n} se destacaram, sem uma causa que os explique.",
     "head.since": "desde {day}",
     "head.cost": "custa {value} {unit}",
+    "head.cost_unknown": "custo desconhecido",
     "head.unknown": "Nada se pode dizer do que ocorreu {when}.",
     "quiet.tests": "{tests} sobre {rows} foram julgados, e nenhum surpreendeu mais do que janelas calmas "
     "surpreendem.",
@@ -72,13 +73,12 @@ PORTUGUESE = {
     "card.since": "Desde",
     "card.sure": "Quão certo",
     "card.cost": "Quanto custa",
-    "card.owner": "Responsável",
     "card.rows": "{rows} desta janela",
     "card.windows": "visto em {windows}, {rows} ao todo",
     "card.today": "visto pela primeira vez nesta janela",
     "card.confidence": "{share} por esta causa",
-    "card.against": "diante da segunda melhor explicação",
-    "card.p": "uma verificação calma surpreende tanto em {p} dos casos",
+    "card.against": "Diante da segunda melhor explicação.",
+    "card.p": "Uma verificação calma surpreende tanto em {p} dos casos.",
     "card.cost_value": "{value} {unit} sobre essas linhas",
     "card.cost_bounds": "intervalo de {bounds}",
     "card.cost_unknown": "desconhecido",
@@ -128,7 +128,7 @@ PORTUGUESE = {
     "map.far": "o dobro da crítica ou mais",
     "map.unknown": "desconhecido",
     "map.named": "citado por um incidente",
-    "map.none": "não há tal segmento",
+    "map.all_unknown": "Todos desconhecidos",
     # findings
     "findings": "Achados",
     "findings.words": "Testes que se destacam, e continuam quando os outros são tidos por explicados; "

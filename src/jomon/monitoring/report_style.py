@@ -10,10 +10,10 @@ _NAMES = {"blue": "accent", "vermilion": "alarm", "green": "teal", "purple": "ma
 _STEPS_LIGHT = {
     "step-0": "#e6eff7", "step-1": "#b3cfe8", "step-2": "#f3ab61", "step-3": "#a84300",
     "on-0": "#33495c", "on-1": "#12283b", "on-2": "#2b1500", "on-3": "#ffffff",
-    "hatch": "#dde1e5", "hatch-2": "#c9ced4", "expected": "#aeb8c2",
+    "hatch": "#dde1e5", "hatch-2": "#d0d5da", "expected": "#aeb8c2",
 }  # fmt: skip
 _STEPS_DARK = {
-    "step-0": "#1d2c3a", "step-1": "#2f5273", "step-2": "#b8661f", "step-3": "#ffb071",
+    "step-0": "#1d2c3a", "step-1": "#2f5273", "step-2": "#a85c18", "step-3": "#ffb071",
     "on-0": "#a9bccd", "on-1": "#dcebf8", "on-2": "#ffffff", "on-3": "#2b1500",
     "hatch": "#2a3138", "hatch-2": "#3a434c", "expected": "#66727e",
 }  # fmt: skip
@@ -35,9 +35,9 @@ _RULES = """
 .incident h3{font-size:1.15rem;margin:.5rem 0 .15rem;overflow-wrap:anywhere}
 .incident .why{font-size:1rem;margin:.1rem 0 .8rem;overflow-wrap:anywhere}
 .incident .name{color:var(--soft);font-size:.9rem}
-.five{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.7rem 1.3rem;margin:.3rem 0 1rem}
+.five{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.1rem,1fr));gap:.7rem 1.2rem;margin:.3rem 0 1rem}
 .five div{min-width:0} .five dt{color:var(--soft);font-size:.8rem} .five dd{margin:0;overflow-wrap:anywhere}
-.five small{overflow-wrap:anywhere}
+.five small{overflow-wrap:anywhere} .five.small{font-size:.88rem;margin:.4rem 0 .6rem}
 .about{font-size:.85rem;color:var(--soft);margin:.2rem 0 .3rem} .incident details{margin:.3rem 0 0}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:.4rem 2rem}
 .plots figure{margin:.4rem 0 .6rem;min-width:0} .plots figcaption{margin:0 0 .4rem}
@@ -46,7 +46,7 @@ _RULES = """
 .bars thead th{font-weight:500;color:var(--soft);font-size:.78rem;padding-bottom:.25rem}
 .bars tbody th{font-weight:400;white-space:normal;overflow-wrap:anywhere;line-height:1.2;min-width:0;position:static;
  background:none}
-.bars .l{width:27%} .bars .n{width:13.5%} .bars abbr{text-decoration:none}
+.bars .l{width:31%} .bars .n{width:13.5%} .bars abbr{text-decoration:none}
 .bars tr.far td,.bars tr.far th{font-weight:650}
 svg.bar{display:block;width:100%;height:19px} svg.cols{display:block;width:100%;height:150px}
 svg.dots{display:block;width:100%;overflow:visible}

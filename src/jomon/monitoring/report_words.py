@@ -50,8 +50,8 @@ class Words:
             text = (MINUS if value < 0 else "+" if signed else "") + text
         return text.translate(str.maketrans(",.", ".,")) if self.lang == "pt-BR" else text
 
-    def plain(self, value: float) -> str:
-        """A measured value with about three digits that matter.
+    def plain(self, value: float, matter: int = 3) -> str:
+        """A measured value with about so many digits that matter.
 
         >>> Words("en", "UTC").plain(0.012345), Words("en", "UTC").plain(56.78), Words("en", "UTC").plain(4096.2)
         ('0.0123', '56.8', '4,096')
@@ -59,7 +59,9 @@ class Words:
         if not math.isfinite(value):
             return str(value)
         size = abs(value)
-        digits = 0 if size >= 1000 or not size else max(0, min(2 - math.floor(math.log10(size)), 6))
+        digits = 0 if size >= 1000 or not size else max(0, min(matter - 1 - math.floor(math.log10(size)), 6))
+        while digits and f"{size:.{digits}f}".endswith("0"):
+            digits -= 1
         return self.number(value, digits)
 
     def share(self, value: float) -> str:
@@ -77,7 +79,7 @@ class Words:
         """The bounds of an interval, or that it is unknown.
 
         >>> Words("en", "UTC").between(0.1, 0.25), Words("pt-BR", "UTC").between(None, None)
-        ('0.1 to 0.25', 'intervalo desconhecido')
+        ('0.10 to 0.25', 'intervalo desconhecido')
         """
         if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
             return self("no_interval")
