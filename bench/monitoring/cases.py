@@ -191,8 +191,8 @@ def _words(one: Spoken) -> str:
 
 
 def is_right(fault: Fault, one: Spoken, rows: pl.DataFrame) -> bool:
-    """Whether a finding is of the fault: of a column (or kind) that it changes, in a segment at least half of whose rows
-    (as they would be without it) lie in the fault's, or which loses or gains rows by it."""
+    """Whether a finding is of the fault: of a column (or kind) that it changes, in a segment at least half of whose
+    rows (as they would be without it) lie in the fault's, or which loses or gains rows by it."""
     score = one.column in ("margin", "score", "answer") and "score" in fault.kinds
     if not (fault.any_column or one.column in fault.columns or one.kind in fault.kinds or score):
         return False

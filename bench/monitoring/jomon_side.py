@@ -17,7 +17,7 @@ from bench.monitoring.profiles import Profiler
 from bench.monitoring.sides import Said, Spoken, Told
 from bench.monitoring.worlds import Floats, World
 from jomon.monitoring.cells import Cells
-from jomon.monitoring.explaining import explained
+from jomon.monitoring.explaining import Explanation, explained
 from jomon.monitoring.judging import Past, Statistics, judge
 from jomon.monitoring.matching import WindowFacts
 from jomon.monitoring.window_statistics import Fleet, WindowStatistics
@@ -91,8 +91,7 @@ class JomonSession:
         new = self.facts.new_season(window)
         past = self._before(window, changed, new)
         judged = judge(statistics, past, self.rate, new_season=new)
-        groups = explained(tests, statistics, judged, past)
-        told = tuple(Told(tuple(self._spoken(one) for one in group), None) for group in groups)
+        told = tuple(self._told(one) for one in explained(tests, statistics, judged, past))
         p = judged.verdict.p
         if new and not told:
             p = max(p, 0.5)
@@ -141,11 +140,14 @@ class JomonSession:
                     past.families[key][place] = values
         return past
 
-    def _spoken(self, one: object) -> Spoken:
-        key = one.key  # type: ignore[attr-defined]
-        segment = self.fleet.levels[key.level].segments[one.segment]  # type: ignore[attr-defined]
-        column = self.profiler.binning.columns[key.column].name
-        return Spoken(dict(segment.items), column, key.kind, one.surprise)  # type: ignore[attr-defined]
+    def _told(self, one: Explanation) -> Told:
+        """An explanation as an incident: one finding for each column and kind, in the segment that explains."""
+        segment = dict(self.fleet.levels[one.place.level].segments[one.place.segment].items)
+        most: dict[tuple[str, str], float] = {}
+        for test in one.tests:
+            key = (self.profiler.binning.columns[test.key.column].name, test.key.kind)
+            most[key] = max(most.get(key, 0.0), test.surprise)
+        return Told(tuple(Spoken(segment, *key, surprise) for key, surprise in most.items()), None)
 
 
 @dataclass(frozen=True)

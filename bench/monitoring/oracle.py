@@ -1,8 +1,8 @@
 """An oracle for gradual drift: it knows column, segment, day of the beginning and pace, and only waits for evidence.
 
-The mean of the column over the segment is compared with its peers' (the other segments of the same level) in each window,
-by the differences of quiet windows; log likelihood ratios of the known drift add up from its beginning. It speaks when
-their sum exceeds what 95% of quiet sequences of the same length reach at their peak: one false alarm in twenty sequences.
+The mean of the column over the segment is compared with that of all other rows in each window, by the differences of
+quiet windows; log likelihood ratios of the known drift add up from its beginning. It speaks when their sum exceeds what
+95% of quiet sequences of the same length reach at their peak: one false alarm in twenty sequences.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 python peer_evidently.py FOLDER
 
-FOLDER has `reference.parquet` and `current.parquet` with a column `check`, and `task.json`: the settings to try (name and
-arguments of `DataDriftPreset`) and columns. Prints one line of JSON: for each check and setting whether the preset calls the
-dataset drifted, which columns drifted, and seconds.
+FOLDER has `reference.parquet` and `current.parquet` with a column `check`, and `task.json`: the settings to try (name
+and arguments of `DataDriftPreset`) and columns. Prints one line of JSON: for each check and setting whether the preset
+calls the dataset drifted, which columns drifted, and seconds.
 """
 
 from __future__ import annotations

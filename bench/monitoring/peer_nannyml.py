@@ -2,22 +2,25 @@
 
 python peer_nannyml.py FOLDER
 
-FOLDER has `reference.parquet` and `current.parquet` with the columns `check` and `at` (a time), and `task.json`: the settings
-to try, columns, and the period of a chunk. Prints one line of JSON as `peer_evidently.py` does; NannyML has no verdict on a
-whole dataset, so `dataset` is whether any column alerts.
+FOLDER has `reference.parquet` and `current.parquet` with the columns `check` and `at` (a time), and `task.json`: the
+settings to try, columns, and the period of a chunk. Prints one line of JSON as `peer_evidently.py` does; NannyML has no
+verdict on a whole dataset, so `dataset` is whether any column alerts.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-import nannyml
 import pandas as pd
+
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"  # it would report its use over the network
+import nannyml
 from nannyml.thresholds import StandardDeviationThreshold
 
 

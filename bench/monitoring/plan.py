@@ -29,19 +29,21 @@ FIRST = 80
 @dataclass(frozen=True)
 class Half:
     """`seeds` of exchanges; `parity` of the weeks and digests that may be used; faults of each kind, size and scope
-    for each seed (`repeats`); how many checks of the whole fleet and of faults the peers do (they take long)."""
+    for each seed (`repeats`); how many checks of a fleet, of how many members at most (more would only raise the share
+    of checks that raise anything), and how many faults the peers are shown, who take long."""
 
     name: str
     seeds: tuple[int, ...]
     parity: int
     repeats: int = 1
-    peer_quiet: int = 4
-    peer_faults: int = 60
+    peer_quiet: int = 3
+    peer_members: int = 20
+    peer_faults: int = 30
 
 
 DEVELOPMENT = Half("development", (11, 12, 13, 14), 0)
 COUNTED = Half("counted", (7001, 7002, 7003), 1)
-SHORT = Half("short", (11,), 0, 0, 1, 4)
+SHORT = Half("short", (11,), 0, 1, 1, 5, 2)
 """The short run shows that all works: one seed of development, a few windows."""
 
 
