@@ -31,6 +31,9 @@ _WORDS = {pl.Float64: "numbers", pl.String: "text"}
 class LogTable:
     """One table under a root folder or object store URL; it is made by the first append."""
 
+    kept = "the log keeps what was not moved"
+    """What an error says of rows that could not be written."""
+
     def __init__(self, root: Path | str, name: str) -> None:
         self.name = name
         self.uri = f"{str(root).rstrip('/')}/{name}"
@@ -131,8 +134,8 @@ class LogTable:
             first = _first_line(error)
             advice = "free space" if "No space left" in first or "File too large" in first else "mend that"
             raise DataError(
-                f"The table {self.name} at {self.uri} cannot be written: {first}: nothing is lost, the log keeps "
-                f"what was not moved; {advice}."
+                f"The table {self.name} at {self.uri} cannot be written: {first}: nothing is lost, {self.kept}; "
+                f"{advice}."
             ) from error
 
     def _refuse_other_types(self, frame: pl.DataFrame) -> None:
