@@ -19,28 +19,38 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from bench import peer
-from bench.common import Row, document, step, versions, write
+from bench.common import document, step, versions, write
 from bench.monitoring import peer_runs
 from bench.monitoring.cases import SEASON_WINDOWS, Outcome, draw_cases, tried
 from bench.monitoring.jomon_side import Jomon
 from bench.monitoring.oracle import oracle_delay
 from bench.monitoring.plan import COUNTED, DEVELOPMENT, SHORT, Half, exchange, judged_windows
-from bench.monitoring.score import Quiet, cause_rows, drift_rows, fault_rows, quiet_rows
+from bench.monitoring.score import (
+    Quiet,
+    cause_rows,
+    cells,
+    drift_rows,
+    fault_rows,
+    missed,
+    outside_rows,
+    quiet_rows,
+)
 from bench.monitoring.worlds import ALL, World, make
 
 PROCESSES = 2
-SHORT_CASES = 12
+SHORT_CASES = 11
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One exchange of one world: its quiet checks and faults. `cases`: at most so many; `drift`: gradual drift too."""
+    """One exchange of one world: its quiet checks and faults. `cases`: one of so many; `drift`: gradual drift too."""
 
     world: str
     folder: Path
@@ -58,9 +68,8 @@ def run_job(job: Job) -> tuple[list[Quiet], list[Outcome]]:
     session = Jomon().open(world)
     quiet = list(quiet_checks(session, world, order, job))
     outcomes = []
-    for case in draw_cases(world, order, job.seed, job.half, drift=job.drift):
-        if job.cases is not None and len(outcomes) >= job.cases:
-            break
+    cases = draw_cases(world, order, job.seed, job.half, drift=job.drift)
+    for case in cases if job.cases is None else islice(cases, 1, None, job.cases):
         found = tried(session, case, job.world, job.seed)
         if case.fault.kind == "gradual_drift":
             found = dataclasses.replace(found, oracle=oracle_delay(world, case))
@@ -107,7 +116,8 @@ def measure(folder: Path, half: Half, names: tuple[str, ...], peers: bool) -> li
         for some, more in workers.map(run_job, jobs):
             quiet += some
             outcomes += more
-    rows3, rows4 = quiet_rows("jomon", quiet), fault_rows("jomon", outcomes)
+    rows3 = [*quiet_rows("jomon", quiet), *outside_rows("jomon", outcomes)]
+    rows4 = fault_rows("jomon", outcomes)
     days = {name: 7 if ALL[name].weeks else 1 for name in ALL}
     rows4 += drift_rows("jomon", outcomes, days)
     found = versions("numpy", "polars", "lightgbm")
@@ -119,7 +129,7 @@ def measure(folder: Path, half: Half, names: tuple[str, ...], peers: bool) -> li
             rows3, rows4 = [*rows3, *more3], [*rows4, *more4]
             found |= peer.versions_of(peer.python_of(tool), tool)
     said = f"{half.name} half, exchanges {', '.join(map(str, half.seeds))}; {', '.join(names)}"
-    raw: dict[str, list[Row]] = {"faults": [dataclasses.asdict(o) for o in outcomes]}
+    raw = {"cells": cells(outcomes), "missed": missed(outcomes)}
     return [
         document("T3", f"quiet windows, {said}", found, rows3),
         {**document("T4", f"injected faults, {said}", found, rows4), **raw},

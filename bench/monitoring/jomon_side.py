@@ -134,6 +134,8 @@ class JomonSession:
         ]
         past = self.past.take(np.array(kept, np.int64))
         for w, statistics in changed.items():
+            if self.windows.index(w) not in kept:
+                continue
             place = kept.index(self.windows.index(w))
             for key, values in statistics.items():
                 if key in past.families:

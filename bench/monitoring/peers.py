@@ -75,13 +75,19 @@ def ask(world: World, tool: str, pairs: Sequence[Pair], tests: int) -> list[dict
         *(pl.col(name).cast(pl.String) for name in categorical),
         local,
     ]
+    return asked(
+        tool, task, [Pair(pair.reference.select(chosen), pair.current.select(chosen)) for pair in pairs]
+    )
+
+
+def asked(tool: str, task: Mapping[str, Any], pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """What a tool says of pairs of tables that have the columns of the task and `at`; see `ask`."""
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
         folder = Path(name)
         (folder / "task.json").write_text(json.dumps(task))
         for part in ("reference", "current"):
             frames = [
-                getattr(pair, part).select(pl.lit(at).alias("check"), *chosen)
-                for at, pair in enumerate(pairs)
+                getattr(pair, part).with_columns(pl.lit(at).alias("check")) for at, pair in enumerate(pairs)
             ]
             pl.concat(frames).write_parquet(folder / f"{part}.parquet")
         said = run([peer.python_of(tool), HERE / f"peer_{tool}.py", folder])

@@ -82,10 +82,21 @@ def fault_rows(side: str, outcomes: Sequence[Outcome]) -> list[Row]:
         )
     for kind in dict.fromkeys(o.kind for o in sudden):
         rows += _within(f"{side}: {kind}, medium and large", [o for o in large if o.kind == kind])
-    right, wrong = sum(o.inside for o in outcomes), sum(o.outside for o in outcomes)
-    rows.append(share(f"{side}: findings outside the fault", wrong, right + wrong))
-    per_case = [bool(o.outside) for o in outcomes]
-    rows.append(share(f"{side}: checks of a fault with any finding outside it", sum(per_case), len(per_case)))
+    return rows
+
+
+def outside_rows(side: str, outcomes: Sequence[Outcome]) -> list[Row]:
+    """The other half of T3: findings outside the fault, where there is one in some members."""
+    some = [o for o in outcomes if o.scope != "fleet"]
+    right, wrong = sum(o.inside for o in some), sum(o.outside for o in some)
+    each = [bool(o.outside) for o in some]
+    rows = [
+        share(f"{side}: findings outside the fault", wrong, right + wrong),
+        share(f"{side}: faults with any finding outside", sum(each), len(each)),
+    ]
+    for kind in dict.fromkeys(o.kind for o in some):
+        right, wrong = (sum(getattr(o, n) for o in some if o.kind == kind) for n in ("inside", "outside"))
+        rows.append(share(f"{side}: {kind}, findings outside the fault", wrong, right + wrong))
     return rows
 
 
@@ -158,6 +169,44 @@ def cause_rows(side: str, outcomes: Sequence[Outcome]) -> list[Row]:
             )
         )
     return rows
+
+
+def cells(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """What became of the faults by world, kind, size and scope: how many there were, how many had rows enough to be
+    found, how many of these were found in time, at all, and by their right cause."""
+    out = []
+    for key in dict.fromkeys((o.world, o.kind, o.size, o.scope) for o in outcomes):
+        some = [o for o in outcomes if (o.world, o.kind, o.size, o.scope) == key]
+        enough = [o for o in some if o.affected >= WITHIN_THREE]
+        out.append(
+            {
+                **dict(zip(("world", "kind", "size", "scope"), key, strict=True)),
+                "faults": len(some),
+                "enough": len(enough),
+                "in_time": sum(_in_time(o) for o in enough),
+                "found": sum(o.found is not None for o in enough),
+                "right": sum(o.cause in o.causes for o in enough),
+                "outside": sum(o.outside for o in some),
+                "inside": sum(o.inside for o in some),
+            }
+        )
+    return out
+
+
+def missed(outcomes: Sequence[Outcome]) -> list[str]:
+    """Every fault that had rows enough and was not found in time, in words."""
+    return [
+        f"{o.world} {o.kind} {o.size} {o.segment} {' '.join(o.columns)}: {o.affected} rows, window {o.window} of "
+        f"exchange {o.seed}{'' if o.season_known else ', season new'}, {'never' if o.found is None else 'late'}"
+        for o in outcomes
+        if o.affected >= WITHIN_THREE and not _in_time(o)
+    ]
+
+
+def _in_time(one: Outcome) -> bool:
+    if one.kind in SUDDEN_NOT:
+        return one.found is not None
+    return one.found is not None and (one.found == 1 or one.affected < AT_ONCE)
 
 
 def _worlds(items: Iterable[Any]) -> list[str]:
