@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 
 import jomon
 from jomon.core.errors import DataError, PredictError, UnknownNameError
+from jomon.core.gauges_file import gauges_file
 from jomon.serving.routes import BY_NAME
 
 from .fleets import ride
@@ -132,6 +133,17 @@ def test_metrics_and_the_log_tell_the_same_of_all_workers(watched: Server) -> No
         ("predict_fleet", 200, 2, "rides")
     }
     assert all(0 < line["ms"] < 10_000 and len(line["image"]) == 12 for line in mine)
+
+
+def test_the_gauges_of_a_fleets_last_check_are_on_the_page_as_soon_as_they_are_written(
+    watched: Server,
+) -> None:
+    name = 'jomon_monitor_tests{fleet="rides"}'
+    assert name not in watched.metrics()
+    path = gauges_file(watched.folder / "rides" / ".jomon", "rides")
+    path.parent.mkdir()
+    path.write_text(f"# TYPE jomon_monitor_tests gauge\n{name} 12.0\n")
+    assert watched.metrics()[name] == 12.0
 
 
 def test_every_line_of_the_log_names_a_route_of_the_table(watched: Server) -> None:

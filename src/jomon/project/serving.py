@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jomon.core.errors import JomonError, SpecError, UnknownNameError
+from jomon.core.gauges_file import gauges_file
 from jomon.oci import media
 from jomon.oci.digest import Digest
 from jomon.project.fleet import Fleet
@@ -145,7 +146,8 @@ def setups(
         source = StoreSource(home, tally)
         images = tuple(_first(source, n.reference, served_before) for n in mine)
         sync = min(image.runtime.spec.serving.log.sync.total_seconds() for image in images)
-        out.append(FleetSetup(images, source, home.root / "log" / images[0].fleet, tally, sync))
+        journal, checks = home.root / "log" / images[0].fleet, gauges_file(home.root, images[0].fleet)
+        out.append(FleetSetup(images, source, journal, tally, sync, checks))
     return tuple(out)
 
 

@@ -153,7 +153,7 @@ class Handlers:
     async def _metrics(self, exchange: Exchange) -> Reply:
         self._worker.flush()
         loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(None, render, self._worker.run.metrics)
+        text = await loop.run_in_executor(None, render, self._worker.run.metrics, self._worker.checks)
         return typed_reply(CONTENT_TYPE, text)
 
     async def _openapi(self, exchange: Exchange) -> Reply:

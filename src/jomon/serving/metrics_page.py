@@ -14,8 +14,10 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from jomon.core.gauges_file import PREFIX
 from jomon.serving.metric_families import FAMILIES, Family
 from jomon.serving.metric_snapshots import BEAT_SECONDS, SUFFIX, Snapshot, read_snapshot
 
@@ -25,13 +27,14 @@ STALE_SECONDS = 3 * BEAT_SECONDS
 _FOLD: dict[str, Callable[[float, float], float]] = {"sum": lambda a, b: a + b, "max": max, "min": min}
 
 
-def render(folder: Path | str) -> bytes:
-    """The text for `GET /metrics`: counters and histograms summed over the workers, gauges by their rules.
+def render(folder: Path | str, checks: Iterable[Path] = ()) -> bytes:
+    """The text for `GET /metrics`: counters and histograms summed over the workers, gauges by their rules, and behind
+    them the gauges of the fleets' last checks, in the files `checks`.
 
     A snapshot that cannot be read is left out and counted in `jomon_unreadable_snapshots`.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed(families(Path(folder))))
+    registry.register(_Fixed([*families(Path(folder)), *checked(checks)]))
     return generate_latest(registry)
 
 
@@ -60,6 +63,22 @@ def families(folder: Path) -> Iterator[Metric]:
             yield _samples(family, counters[family.name])
         elif family.kind == "gauge" and family.name in gauges:
             yield _samples(family, gauges[family.name])
+
+
+def checked(files: Iterable[Path]) -> list[Metric]:
+    """The gauges of checks in `files`, each metric once; a file that is missing or cannot be read says nothing."""
+    found: dict[str, Metric] = {}
+    for file in files:
+        try:
+            read = list(text_string_to_metric_families(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+        for metric in read:
+            if metric.name.startswith(PREFIX):
+                found.setdefault(metric.name, metric)
+                if found[metric.name] is not metric:
+                    found[metric.name].samples += metric.samples
+    return list(found.values())
 
 
 Values = dict[tuple[str, ...], float]

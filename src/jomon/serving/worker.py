@@ -49,7 +49,8 @@ ORPHAN_SECONDS = 20.0
 class FleetSetup:
     """One fleet as a worker is to serve it: its images, where others come from, its journal's folder, its counts.
 
-    `sync`: seconds within which records are on disk; 0: before they are acknowledged.
+    `sync`: seconds within which records are on disk; 0: before they are acknowledged. `checks`: the file with the
+    gauges of its last check, which may not be there.
     """
 
     images: tuple[ServedImage, ...]
@@ -57,6 +58,7 @@ class FleetSetup:
     journal: Path
     tally: Tally
     sync: float
+    checks: Path | None = None
 
 
 class Worker:
@@ -85,6 +87,7 @@ class Worker:
         self._journals = [Journal.open(setup.journal, sync=setup.sync) for setup in fleets]
         # A worker that takes a dead one's slot goes on from its counts.
         self.metrics = Metrics(self.run.metrics, f"worker-{self._journals[0].slot}")
+        self.checks = tuple(setup.checks for setup in fleets if setup.checks is not None)
         self._followers: list[tuple[Lane, Follower]] = []
         self._parent = _parent()
         self._tasks: list[asyncio.Task[None]] = []
