@@ -64,8 +64,8 @@ def write(found: Mapping[str, Mapping[str, Any]], docs: Path) -> None:
         "![Share of faults found in time](images/monitoring-faults.svg)\n",
         table([row for row in found["T4"]["results"] if row not in drift]),
         "\n## Gradual drift beside an oracle\n",
-        "The oracle knows column, segment, beginning and pace, and waits until a log likelihood ratio is surer than in\n"
-        "95% of quiet sequences. What is not found within 28 days counts as 28.\n",
+        "The oracle knows column, segment, beginning and pace, and waits until a log likelihood ratio is surer than\n"
+        "in 95% of quiet sequences. What is not found within 28 days counts as 28.\n",
         table(drift),
         "\n## Causes and incidents\n",
         table(found["T5"]["results"]),
