@@ -123,33 +123,29 @@ def _postgresql_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory, needs: Needs) -> Iterator[str]:
+def postgresql(needs: Needs) -> Iterator[str]:
     """The URL of a real server on a free port of this machine, in a folder of its own, without a password."""
     needs.package("psycopg")
     programs = _postgresql_programs() or needs.missing("postgresql", "scripts/system-packages.sh")
-    folder = tmp_path_factory.mktemp("postgresql")
     user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
-    if user:
-        shutil.chown(folder, user)
-        for parent in folder.parents:
-            if parent == Path(tempfile.gettempdir()):
-                break
-            parent.chmod(0o755)
-    with socket.socket() as free:
+    with ExitStack() as made, socket.socket() as free:
+        # Not below the folder of pytest: another pytest that starts closes that to other users.
+        folder = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="jomon-postgresql-")))
+        if user:
+            shutil.chown(folder, user)
+        rows, control = folder / "rows", str(programs / "pg_ctl")
+
+        def run(*command: str) -> None:
+            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+
+        run(str(programs / "initdb"), "-D", str(rows), "-U", "tester", "-A", "trust", "-E", "UTF8")
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    rows, control = folder / "rows", str(programs / "pg_ctl")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
-
-    run(str(programs / "initdb"), "-D", str(rows), "-U", "tester", "-A", "trust", "-E", "UTF8")
-    run(control, "-D", str(rows), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
+        free.close()
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        run(control, "-D", str(rows), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        made.callback(run, control, "-D", str(rows), "-m", "immediate", "-w", "stop")
         yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
-    finally:
-        run(control, "-D", str(rows), "-m", "immediate", "-w", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
