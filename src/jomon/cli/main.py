@@ -30,6 +30,7 @@ from jomon.cli.replay import replay
 from jomon.cli.rm import rm
 from jomon.cli.route import route
 from jomon.cli.serve import serve
+from jomon.cli.signals import signals
 from jomon.cli.tag import tag
 from jomon.cli.trust import trust
 from jomon.cli.verify import verify
@@ -37,7 +38,7 @@ from jomon.cli.verify import verify
 START, FLEET, IMAGES, STORE = "Start", "Fleets", "Images", "Store"
 _VERBS = {
     START: (init, check, demo, doctor),
-    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, replay, mover),
+    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, replay, signals, mover),
     IMAGES: (images, inspect, history, diff, tag, rm),
     STORE: (prune, verify),
 }
