@@ -132,14 +132,21 @@ class Binning:
 def number_edges(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     """Edges that split the values (NaN left out) into at most `bins` about equally full bins.
 
+    A value that alone would fill several bins, or all of the first, has one of its own.
+
     >>> number_edges(np.arange(100.0), 4)
     (25.0, 50.0, 75.0)
+    >>> number_edges(np.array([0.0] * 90 + [0.5, 1.0] * 5), 4)
+    (0.5,)
     """
     known = np.sort(values[~np.isnan(values)])
     if not len(known):
         return ()
     cuts = known[np.minimum((np.arange(1, bins) * len(known)) // bins, len(known) - 1)]
-    return tuple(float(edge) for edge in np.unique(cuts) if edge > known[0])
+    at, times = np.unique(cuts, return_counts=True)
+    behind = np.searchsorted(known, at[(times > 1) | (at == known[0])], side="right")
+    edges = np.unique(np.concatenate([at[at > known[0]], known[behind[behind < len(known)]]]))
+    return tuple(float(edge) for edge in edges)
 
 
 def numeric_codes(column: ColumnBins, values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -33,6 +33,8 @@ FAST = "application/vnd.jomon.fast.v1.safetensors"
 OPAQUE = "application/vnd.jomon.member.v1.skops"
 # Lineage and evidence of every member: read by people, not needed to predict.
 MEMBERS = "application/vnd.jomon.members.v1+json"
+# The bins of the columns that are watched, and how many of the rows learned from lie in each: read by monitoring.
+REFERENCE = "application/vnd.jomon.reference.v1+json"
 # An evaluation, attached to the image that it judges.
 EVALUATION = "application/vnd.jomon.evaluation.v1+json"
 # The report beside an evaluation, as a browser expects it.

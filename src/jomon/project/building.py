@@ -58,6 +58,7 @@ def build(
 
     start_early("lightgbm" if any(s.estimator == "lightgbm" for s in project.spec.stages) else None)
     from jomon.data.gold import read_gold, require_outcomes
+    from jomon.project.referencing import reference_layer
     from jomon.training.build import BuildRequest, build_fleet
     from jomon.training.image import publish
 
@@ -75,7 +76,14 @@ def build(
     with store.lease():
         built = build_fleet(request, cache, progress)
         fitted = time.perf_counter()
-        digest, manifest = publish(built, store, names, datetime.now(UTC), str(built.learned))
+        digest, manifest = publish(
+            built,
+            store,
+            names,
+            datetime.now(UTC),
+            str(built.learned),
+            lambda unfinished: reference_layer(project.home, unfinished, gold, end_day),
+        )
     project.home.cache.put_plan(key, digest)
     seconds = {
         "read": read - started,

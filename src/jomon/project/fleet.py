@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jomon.core.binning import Binning
 from jomon.core.errors import CorruptError, PredictError
+from jomon.core.reference import Reference
 from jomon.core.routing import Route
 from jomon.core.segments import Segment
 from jomon.core.table import Floats, Ints, Table
@@ -43,7 +45,12 @@ class Fleet:
         """Open an image of `home`; every layer that answers need is read and checked."""
         store = home.images
         digest = reference if isinstance(reference, Digest) else store.resolve(reference)
-        manifest = store.manifest(digest)
+        return cls.of(home, digest, store.manifest(digest))
+
+    @classmethod
+    def of(cls, home: Home, digest: Digest, manifest: Manifest) -> Fleet:
+        """The fleet that `manifest` describes, whose layers are in the store of `home`; see `load`."""
+        store = home.images
         document = _json(store.read_blob(_layer(manifest, media.FLEET, digest)), digest)
         stages = len(document["stages"])
         packs: list[list[Pack]] = [[] for _ in range(stages)]
@@ -84,6 +91,19 @@ class Fleet:
     def fast(self) -> tuple[FastState | None, ...]:
         """The fast parts, by stage."""
         return self.runtime.fast
+
+    @cached_property
+    def learned_from(self) -> Reference | None:
+        """The bins of the watched columns with the rows that the fleet learned from in each; None in an image that was
+        built before there were any."""
+        from jomon.project.referencing import read_reference
+
+        return read_reference(self.home.images, self.manifest)
+
+    @property
+    def reference(self) -> Binning | None:
+        """The bins of the watched columns; None in an image that was built before there were any."""
+        return None if self.learned_from is None else self.learned_from.binning
 
     def predict(self, frame: Any) -> Floats:
         """The answer to each row (float64[n]): probability of the event, value, or expected count.

@@ -195,6 +195,7 @@ def _made_by(blob: Descriptor, image: OpenImage) -> str:
         media.FAST: "fast parts of all stages",
         media.FLEET: "project file, encoder, calendars",
         media.MEMBERS: "lineage and evidence",
+        media.REFERENCE: "bins of the rows learned from",
         media.MODEL_CONFIG: "config of the image",
     }
     return shared.get(blob.media_type, blob.media_type)

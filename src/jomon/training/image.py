@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +28,17 @@ LEAST_PER_PACK = 4  # members a pack should hold at least, before more packs are
 
 
 def publish(
-    built: Built, store: ImageStorePort, names: Sequence[str], created: datetime, gold: str
+    built: Built,
+    store: ImageStorePort,
+    names: Sequence[str],
+    created: datetime,
+    gold: str,
+    last_layer: Callable[[Manifest], NewBlob] | None = None,
 ) -> tuple[Digest, Manifest]:
-    """Store every layer, then the manifest under `names`; gives its digest. Equal fleets give equal digests."""
+    """Store every layer, then the manifest under `names`; gives its digest. Equal fleets give equal digests.
+
+    `last_layer` makes one more layer out of the image as far as it is: a manifest without config, its layers stored.
+    """
     buckets = bucket_counts(built.stages)
     blobs: list[NewBlob] = []
     for stage, count in zip(built.stages, buckets, strict=True):
@@ -43,7 +51,10 @@ def publish(
     fleet = canonical_json(fleet_document(built, buckets, gold))
     blobs.append(_layer(fleet, media.FLEET, "fleet.json"))
     blobs.append(_layer(canonical_json(members_document(built)), media.MEMBERS, "members.json"))
-    layers = store.put_blobs(blobs)
+    layers = tuple(store.put_blobs(blobs))
+    if last_layer is not None:
+        unfinished = Manifest(layers=layers, artifact_type=media.MODEL_MANIFEST)
+        layers = (*layers, *store.put_blobs([last_layer(unfinished)]))
     config = store.put_blob(canonical_json(_config(built, layers)), media.MODEL_CONFIG)
     serving = sum(len(stage.serving) for stage in built.stages)
     manifest = Manifest(
