@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from jomon.data.log_table import DAY, LogTable
-from jomon.data.log_upkeep import TIERS, Upkeep, keep_up
+from jomon.data.log_upkeep import TIERS, Upkeep, _due, keep_up
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -95,3 +95,15 @@ def test_a_table_that_is_not_there_yet_needs_nothing(tmp_path: Path) -> None:
     assert (
         keep_up(LogTable(tmp_path, "predictions/flights"), timedelta(days=1), NOW, vacuum_hours=1) == Upkeep()
     )
+
+
+def test_files_of_a_busy_minute_are_joined_into_small_ones_and_those_later_into_large_ones() -> None:
+    """A pass must hold what it joins: a minute of commits is not joined with all that came before it."""
+    small, middle = TIERS[0].bytes // 8, TIERS[0].bytes * 3 // 4
+
+    def due(sizes: list[int]) -> list[tuple[date, int]]:
+        return _due(pl.DataFrame({DAY: [TODAY] * len(sizes), "bytes": sizes}), TODAY)
+
+    assert due([small] * 2 * TIERS[1].files) == [(TODAY, TIERS[0].bytes)]
+    assert due([middle] * (TIERS[1].files - 1)) == []
+    assert due([middle] * TIERS[1].files) == [(TODAY, TIERS[1].bytes)]

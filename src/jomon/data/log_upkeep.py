@@ -22,8 +22,9 @@ class Tier:
 
 
 MiB = 2**20
-TIERS = (Tier(8 * MiB, 64), Tier(128 * MiB, 96))
-"""Two sizes, so that a row is written again twice or so, not once with every commit after it."""
+TIERS = (Tier(8 * MiB, 32), Tier(128 * MiB, 96))
+"""Two sizes, so that a row is written again twice or so, not once with every commit after it. A pass holds
+what it joins into one file: commits of a second become small files every minute, so that it takes some 100 MB more."""
 CLOSED = Tier(128 * MiB, 2)
 """Of days that get no more rows."""
 
@@ -96,10 +97,12 @@ def _due(files: pl.DataFrame, today: date) -> list[tuple[date, int]]:
     """Days with files to be joined, and the size to join them to; the larger size where both are due."""
     due = {}
     for day, sizes in files.group_by(DAY).agg("bytes").sort(DAY).iter_rows():
+        above = 0  # a file that the tier before joins is not of this one
         for tier in TIERS if day >= today else (CLOSED,):
-            small = [size for size in sizes if size < tier.bytes // 2]
+            small = [size for size in sizes if above <= size < tier.bytes // 2]
             if len(small) >= tier.files:
                 due[day] = tier.bytes
+            above = tier.bytes // 2
     return list(due.items())
 
 
