@@ -19,7 +19,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_quiet_window_is_a_line_and_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     tell_check(check("quiet"), ZONE)
     assert told(capsys).splitlines() == [
-        "2013-11-06  quiet: 975 rows, 4,343 tests judged by 114 earlier windows, p 75.7%",
+        "2013-11-06  quiet: 975 rows, 4,343 tests, 114 earlier windows, p 75.7%",
         "  ?  unknown    120 of 4,463 tests: too few rows, or no history",
     ]
 
@@ -32,10 +32,7 @@ def test_a_quiet_window_in_which_all_was_judged_is_one_line(capsys: pytest.Captu
 def test_incidents_are_told_with_cause_place_rows_and_cost(capsys: pytest.CaptureFixture[str]) -> None:
     tell_check(check("findings", notes=("The season is new.",)), ZONE, "log loss")
     lines = told(capsys).splitlines()
-    assert (
-        lines[0]
-        == "2013-11-06  2 incidents, 2 findings: 975 rows, 4,343 tests judged by 114 earlier windows, p 0.9%"
-    )
+    assert lines[0] == "2013-11-06  2 incidents, 2 findings: 975 rows, 4,343 tests, p 0.9%"
     assert lines[1].split() == [
         "▲",
         "high",

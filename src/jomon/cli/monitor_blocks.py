@@ -51,17 +51,16 @@ def headline(result: CheckResult) -> str:
     >>> headline(CheckResult("f", Span(0, 1), "unknown", "no rows", 0, 0, .05, None, None, None, 0, 9, 0, ""))
     'unknown: no rows'
     """
-    rows = words.of_things(result.rows, "row")
     if result.status == "unknown":
         return f"unknown: {(result.reason or 'the check does not say why').rstrip('.')}"
-    judged = f"{words.of_things(result.tests, 'test')} judged by {words.of_things(result.history, 'earlier window')}"
-    chance = "" if result.p is None else f", p {_share(result.p)}"
+    facts = [words.of_things(result.rows, "row"), words.of_things(result.tests, "test")]
+    chance = [] if result.p is None else [f"p {_share(result.p)}"]
     if result.status == "quiet":
-        return f"quiet: {rows}, {judged}{chance}"
+        return f"quiet: {', '.join([*facts, words.of_things(result.history, 'earlier window'), *chance])}"
     seen = len(_told(result))
     what = [words.of_things(seen, "incident")] if seen else []
     what.append(words.of_things(len(result.findings), "finding"))
-    return f"{', '.join(what)}: {rows}, {judged}{chance}"
+    return f"{', '.join(what)}: {', '.join([*facts, *chance])}"
 
 
 def _told(result: CheckResult) -> list[tuple[Trouble, Incident | None]]:
@@ -89,7 +88,7 @@ def _lines(result: CheckResult, zone: str, loss: str) -> list[tuple[str, str, st
         if len(result.findings) > MOST_PARTS:
             rest = words.count(len(result.findings) - MOST_PARTS)
             lines.append(("", "", "", f"{rest} more in the report", "dim"))
-    if result.unknown_tests:
+    if result.unknown_tests and result.status != "unknown":
         whole = words.of_things(result.tests + result.unknown_tests, "test")
         text = f"{words.count(result.unknown_tests)} of {whole}: too few rows, or no history"
         lines.append(("?", "unknown", "", text, None))
