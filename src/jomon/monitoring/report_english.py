@@ -43,7 +43,7 @@ ENGLISH = {
     "quiet.chance": "A quiet window is at least as surprising as this one in {p} of cases.",
     "found.chance": "A quiet window is as surprising as this one in {p} of cases; {history} judge it.",
     "found.least": "None of {history} was as surprising (p = {p}).",
-    "unknown.reason": "Not green, but unknown: {reason}",
+    "unknown.reason": "This is unknown, which is not quiet: {reason}",
     "unknown.none": "the check does not say why",
     "unknown.tests": "{n}: of these nothing is known.",
     "open_before": "Open from before, not seen in this window",

@@ -11,6 +11,7 @@ from jomon.core.checks import CheckResult
 from jomon.core.findings import Finding
 from jomon.core.incidents import Incident, Trouble
 from jomon.core.segments import Segment
+from jomon.core.trouble_documents import plain
 from jomon.monitoring.report_plots import OUTCOMES, finding_figure
 from jomon.monitoring.report_words import Words
 
@@ -201,7 +202,7 @@ def _evidence(evidence: Mapping[str, Any], words: Words) -> str:
     if not evidence:
         return ""
     items = "".join(
-        f"<div><dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(_value(value, words))}</dd></div>"
+        f"<div><dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(_value(plain(value), words))}</dd></div>"
         for name, value in evidence.items()
     )
     summary = escape(words("card.evidence"))

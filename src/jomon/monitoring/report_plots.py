@@ -152,7 +152,7 @@ def _residuals(bins: Sequence[Bin], words: Words) -> str:
 
 
 def _row(one: Bin, drawn: str, words: Words, extra: str = "") -> str:
-    far = ' class="far"' if one.far else ""
+    far = ' class="far"' if one.far and not extra else ""
     observed = words.number(one.observed, 0 if one.observed == round(one.observed) else _digits(one.observed))
     return (
         f'<tr{far}><th class="l" scope="row">{escape(one.label)}</th><td>{drawn}</td><td>{observed}</td>'

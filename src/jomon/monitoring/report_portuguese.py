@@ -44,7 +44,7 @@ PORTUGUESE = {
     "quiet.chance": "Uma janela calma surpreende tanto quanto esta em {p} dos casos.",
     "found.chance": "Uma janela calma surpreende tanto quanto esta em {p} dos casos; quem julga: {history}.",
     "found.least": "Nenhuma de {history} surpreendeu tanto (p = {p}).",
-    "unknown.reason": "Não está em ordem, está desconhecido: {reason}",
+    "unknown.reason": "Isto é desconhecido, o que não é calmo: {reason}",
     "unknown.none": "a verificação não diz por quê",
     "unknown.tests": "{n}: deles nada se sabe.",
     "open_before": "Abertos antes, não vistos nesta janela",
