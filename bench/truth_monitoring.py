@@ -93,6 +93,7 @@ def quiet_checks(session: object, world: World, order: np.ndarray, job: Job) -> 
             said.p,
             said.seconds,
             int(same.sum()) >= SEASON_WINDOWS,
+            said.unknown,
         )
 
 

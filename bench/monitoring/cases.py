@@ -41,7 +41,8 @@ class Outcome:
 
     `found`: after how many windows something in the right place was found (None: not); `inside`, `outside`: findings of
     all its checks in and off the right place; `incidents` of the check that found it, and `cause`: that of the incident
-    with most right findings; `elsewhere`: some wrong findings in words.
+    with most right findings; `elsewhere`: some wrong findings in words; `unknown`: the side could not judge the last
+    window that it checked.
     """
 
     world: str
@@ -63,6 +64,7 @@ class Outcome:
     cause: str | None
     seconds: float
     elsewhere: tuple[str, ...] = ()
+    unknown: bool = False
     oracle: int | None = None
 
 
@@ -173,7 +175,7 @@ def tried(session: Session, case: Case, world: str, seed: int) -> Outcome:
     return Outcome(
         world, seed, fault.kind, fault.size, case.scope, fault.scope.text, fault.columns, fault.causes,
         case.windows[0], case.affected[0], case.season_known, checks, found, right, wrong, incidents, cause,
-        seconds, tuple(elsewhere[:4]),
+        seconds, tuple(elsewhere[:4]), said is not None and said.unknown,
     )  # fmt: skip
 
 

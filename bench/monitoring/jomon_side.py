@@ -96,7 +96,8 @@ class JomonSession:
         if new and not told:
             p = max(p, 0.5)
         findings = tuple(one for each in told for one in each.findings)
-        return Said(window, findings, told, time.perf_counter() - started, float(p))
+        unknown = not np.isfinite(judged.critical)
+        return Said(window, findings, told, time.perf_counter() - started, float(p), unknown)
 
     def _changed(
         self, windows: Sequence[int], frames: Sequence[pl.DataFrame]

@@ -28,6 +28,7 @@ class Quiet:
     p: float | None
     seconds: float
     season_known: bool
+    unknown: bool = False
 
 
 def share(what: str, hits: float, n: int, unit: str = "%") -> Row:
@@ -60,6 +61,7 @@ def quiet_rows(side: str, checks: Sequence[Quiet]) -> list[Row]:
             some = [c for c in mine if c.season_known == known]
             if some:
                 rows.append(by_day(f"{side}: {world}, {called}, quiet checks that raise anything", some))
+        rows.append(by_day(f"{side}: {world}, quiet checks that cannot be judged", mine, lambda c: c.unknown))
         rows.append(spread(f"{side}: {world}, seconds of a check", [c.seconds for c in mine], "s"))
     return rows
 
@@ -72,8 +74,8 @@ def fault_rows(side: str, outcomes: Sequence[Outcome]) -> list[Row]:
     for many, called in ((None, "all"), *((w, w) for w in _worlds(outcomes))):
         some = [o for o in large if many in (None, o.world)]
         rows += _within(f"{side}: {called}, medium and large sudden faults", some)
-        known = [o for o in some if o.season_known]
-        rows += _within(f"{side}: {called}, season known, medium and large sudden faults", known)
+        known = [o for o in some if o.season_known and not o.unknown]
+        rows += _within(f"{side}: {called}, season known and judged, medium and large sudden faults", known)
     for size in ("small", "medium", "large"):
         rows += _within(f"{side}: {size} sudden faults", [o for o in sudden if o.size == size])
     for scope in dict.fromkeys(o.scope for o in outcomes):
@@ -197,7 +199,7 @@ def missed(outcomes: Sequence[Outcome]) -> list[str]:
     """Every fault that had rows enough and was not found in time, in words."""
     return [
         f"{o.world} {o.kind} {o.size} {o.segment} {' '.join(o.columns)}: {o.affected} rows, window {o.window} of "
-        f"exchange {o.seed}{'' if o.season_known else ', season new'}, {'never' if o.found is None else 'late'}"
+        f"exchange {o.seed}{'' if o.season_known else ', season new'}{', unknown' if o.unknown else ''}, {'never' if o.found is None else 'late'}"
         for o in outcomes
         if o.affected >= WITHIN_THREE and not _in_time(o)
     ]

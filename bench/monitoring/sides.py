@@ -31,13 +31,15 @@ class Told:
 
 @dataclass(frozen=True)
 class Said:
-    """What a side says of one window. `p`: how often a quiet check is as surprising (None where it does not say)."""
+    """What a side says of one window. `p`: how often a quiet check is as surprising (None where it does not say);
+    `unknown`: it says that it cannot judge the window."""
 
     window: int
     findings: tuple[Spoken, ...]
     incidents: tuple[Told, ...]
     seconds: float
     p: float | None = None
+    unknown: bool = False
 
 
 class Session(Protocol):
