@@ -2,82 +2,31 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 import string
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pytest
 
+from jomon.core.errors import JomonError
 from jomon.core.findings import Cause, CauseKind, Finding, Severity, SignalKind
 from jomon.core.incidents import Act, IncidentState
 from jomon.core.segments import Segment
 from jomon.core.spec_yaml import parse_project
-from jomon.monitoring import report_words
-from jomon.monitoring.cells import Level
-from jomon.monitoring.family import Family
-from jomon.monitoring.judging import Judged
-from jomon.monitoring.report import check_report
+from jomon.monitoring.report import check_report, write_check_report
 from jomon.monitoring.report_english import ENGLISH
-from jomon.monitoring.report_facts import CheckFacts, SegmentSeen, seen_segments
-from jomon.monitoring.report_plots import bin_words, finding_figure
+from jomon.monitoring.report_facts import CheckFacts, SegmentSeen
 from jomon.monitoring.report_portuguese import PORTUGUESE
-from jomon.monitoring.report_style import DARK, LIGHT, SHEET
 from jomon.monitoring.report_words import Words
-from jomon.stats.history import HistoryVerdict
 
 from .check_results import EWR, ROOT, UNIT, ZONE, check, day, finding, incident, signal, trouble, two_troubles
+from .pages import FACTS, Page, seen
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
-FACTS = CheckFacts("Will it be late?", ZONE, peaks=tuple(np.linspace(2.0, 4.9, 114)))
 EN = Words("en", ZONE)
-
-
-class Page(HTMLParser):
-    """What a page holds: its text by element, its links, and whether tags are closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.parts: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.parts.append(data)
-
-    @property
-    def text(self) -> str:
-        """All text with single blanks."""
-        return " ".join("".join(f"{part} " for part in self.parts).split())
-
-
-def seen(members: int = 300) -> list[SegmentSeen]:
-    found = [SegmentSeen(ROOT, 975, 4.1, 20, "drift", "distance")]
-    for at in range(members):
-        segment = Segment((("carrier", f"C{at // 15:02}"), ("origin", f"O{at % 15:02}")))
-        surprise = None if at % 7 == 0 else 0.02 * at
-        reason = "" if surprise is not None else "too few rows or no history"
-        found.append(SegmentSeen(segment, at, surprise, 20, "drift", "distance", reason))
-    return found
 
 
 @pytest.mark.parametrize(("status", "lang"), list(product(["quiet", "findings", "unknown"], ["en", "pt-BR"])))
@@ -115,7 +64,7 @@ def test_an_unknown_check_is_never_quiet() -> None:
 
 def test_incidents_say_what_where_since_when_why_how_sure_and_what_it_costs() -> None:
     text = Page(check_report(check("findings"), FACTS)).text
-    assert "On Wednesday 6 November 2013, 2 separate things went wrong." in text
+    assert "On Wednesday 6 November 2013, 2 separate things happened." in text
     assert "The unit of distance changed: origin=EWR" in text
     assert "Outcomes were reversed: carrier=DL" in text
     assert "distance is multiplied by 1.609 in origin=EWR." in text
@@ -154,7 +103,7 @@ def test_findings_without_a_cause_are_counted() -> None:
 
 def test_portuguese_reads_as_portuguese() -> None:
     text = Page(check_report(check("findings"), FACTS, seen(), "pt")).text
-    assert "Na quarta-feira, 6 de novembro de 2013, 2 problemas distintos ocorreram." in text
+    assert "Na quarta-feira, 6 de novembro de 2013, houve 2 acontecimentos distintos." in text
     assert "A unidade de distance mudou: origin=EWR" in text
     assert "+31,4 de perda logarítmica" in text and "4.343" in text
     assert "abaixo de 266" in text and "todas as linhas" in text
@@ -216,59 +165,6 @@ def test_a_page_of_300_members_is_small(status: str) -> None:
     assert html.count('title="carrier=') == 300
 
 
-def test_of_10000_members_the_most_surprising_are_drawn() -> None:
-    html = check_report(check("quiet"), FACTS, seen(10_000))
-    assert len(html.encode()) < 300_000
-    assert "The 450 most surprising of 10,000 segments are drawn." in html
-    assert "surprise 199.9" not in html and "surprise 200" in html
-
-
-def test_the_map_tells_what_is_unknown_from_what_is_quiet_and_frames_what_an_incident_names() -> None:
-    calm, near, above, far = (Segment((("origin", name),)) for name in ("A", "B", "EWR", "D"))
-    segments = [
-        SegmentSeen(calm, 50, 1.0, 20, "drift", "temp"),
-        SegmentSeen(near, 50, 4.0, 20, "drift", "temp"),
-        SegmentSeen(above, 50, 5.9, 20, "drift", "temp"),
-        SegmentSeen(far, 50, 12.0, 20, "drift", "temp"),
-        SegmentSeen(Segment((("origin", "E"),)), 0, None, reason="no rows in this window"),
-    ]
-    page = Page(check_report(check("findings"), FACTS, segments))
-    tiles = {
-        attrs["title"]: attrs["class"]
-        for _, attrs in page.tags
-        if (attrs.get("class") or "").startswith("tile ")
-    }
-    assert list(tiles.values()) == ["tile s0", "tile s1", "tile s3", "tile s2 named", "tile u"]
-    assert "origin=E: 0 rows, unknown (no rows in this window)" in tiles
-    assert "origin=D: 50 rows, surprise 12.0 (temp, distribution)" in tiles
-
-
-def test_outcomes_are_drawn_as_residuals_and_values_as_pairs() -> None:
-    values = finding_figure(finding(), "distance", EN)
-    assert values.count('class="o" width') == 3 and "missing" not in values
-    outcomes = finding_figure(finding(kind="behaviour"), "outcomes", EN)
-    assert outcomes.count('class="less"') == 2 and outcomes.count('class="more"') == 1
-    assert "−29.7" in outcomes and "+130" in outcomes
-    assert finding_figure(finding(labels=(), observed=(), expected=()), "none", EN) == ""
-
-
-def test_hours_of_the_day_are_columns_and_many_values_are_joined() -> None:
-    hours = tuple(f"{hour:02d}:00" for hour in range(24))
-    clock = finding(kind="clock", labels=hours, observed=(4.0,) * 24, expected=(3.0,) * 24)
-    assert finding_figure(clock, "hours", EN).count('<rect class="o"') == 24
-    names = tuple(f"v{at}" for at in range(40))
-    many = finding(kind="unseen", labels=names, observed=tuple(map(float, range(40))), expected=(1.0,) * 40)
-    drawn = finding_figure(many, "many", EN)
-    assert drawn.count("<tr") == 15 and "27 other values" in drawn
-
-
-@pytest.mark.parametrize("value", [(0.0, 0.0), (1e9, 1e-9)])
-def test_bins_without_rows_and_of_any_size_are_drawn(value: tuple[float, float]) -> None:
-    for kind in ("drift", "clock", "calibration"):
-        one = finding(kind=kind, labels=("a", "b"), observed=(value[0],) * 2, expected=(value[1],) * 2)
-        assert "nan" not in finding_figure(one, "x", EN).lower()
-
-
 def test_numbers_that_are_missing_are_told_as_missing() -> None:
     nan = float("nan")
     one = finding(effect_low=nan, effect_high=nan)
@@ -295,6 +191,13 @@ def test_every_kind_state_and_act_has_words_in_both_languages() -> None:
         assert places(text) == places(PORTUGUESE[name]), name
 
 
+def test_a_report_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    path = write_check_report(tmp_path / "reports" / "check.html", check("quiet"), FACTS)
+    assert path.read_text(encoding="utf-8") == check_report(check("quiet"), FACTS)
+    with pytest.raises(JomonError, match="cannot be written"):
+        write_check_report(tmp_path, check("quiet"))
+
+
 def places(text: str) -> set[str | None]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
@@ -305,59 +208,6 @@ def test_every_cause_makes_a_page() -> None:
         for lang in ("en", "pt-BR"):
             result = check("findings", findings=(), troubles=(one,), incidents=())
             assert "It is so." in check_report(result, FACTS, lang=lang)
-
-
-def test_bins_are_named_in_portuguese_and_names_of_the_data_stay() -> None:
-    pt = Words("pt-BR", ZONE)
-    told = [
-        bin_words(label, pt)
-        for label in ("below 1.5", "1.5 to 2", "2 and more", "missing", "road to Rio", "UA")
-    ]
-    assert told == ["abaixo de 1,5", "1,5 a 2", "2 ou mais", "ausente", "road to Rio", "UA"]
-
-
-def test_what_segments_showed_is_read_from_the_judgement() -> None:
-    cells = [Segment((("origin", name),)) for name in ("EWR", "JFK", "LGA")]
-    levels = [Level.of(cells, ()), Level.of(cells, ("origin",))]
-    places_ = {
-        Family(0, 0, "drift"): slice(0, 1),
-        Family(1, 0, "drift"): slice(1, 4),
-        Family(1, 1, "nulls"): slice(4, 7),
-    }
-    surprise = np.array([1.0, 2.0, np.nan, np.nan, 3.0, 0.5, np.nan])
-    verdict = HistoryVerdict(0.5, surprise, surprise, np.ones(30))
-    found = seen_segments(
-        levels, ["temp", "visib"], [[100.0], [60.0, 40.0, 0.0]], Judged(verdict, places_, 4.0)
-    )
-    assert [(one.segment.text, one.rows, one.surprise, one.tests) for one in found] == [
-        ("(all)", 100, 1.0, 1), ("origin=EWR", 60, 3.0, 2), ("origin=JFK", 40, 0.5, 1), ("origin=LGA", 0, None, 0),
-    ]  # fmt: skip
-    assert (found[1].kind, found[1].column, found[3].reason) == ("nulls", "visib", "no rows in this window")
-
-
-def test_light_and_dark_have_the_same_colours_and_words_on_them_can_be_read() -> None:
-    assert set(LIGHT) == set(DARK)
-    assert set(re.findall(r"var\(--([a-z0-9-]+)\)", SHEET)) <= set(LIGHT)
-    for colours in (LIGHT, DARK):
-        for step in range(4):
-            assert contrast(colours[f"step-{step}"], colours[f"on-{step}"]) >= 4.5
-        assert contrast(colours["hatch-2"], colours["soft"]) >= 4.0
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of WCAG 2.2."""
-    light = sorted((luminance(one), luminance(other)))
-    return (light[1] + 0.05) / (light[0] + 0.05)
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def test_examples_hold() -> None:
-    assert doctest.testmod(report_words).failed == 0
 
 
 def test_the_fixture_names_every_field_of_a_finding() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from jomon.core.checks import CheckResult
+from jomon.core.errors import JomonError
 from jomon.core.html_page import header, page, section
 from jomon.core.segments import Segment
 from jomon.core.span_words import when_words
@@ -56,6 +58,28 @@ def check_report(
     title = words("title", fleet=result.fleet, window=words.span(result.window))
     footer = f"<p>{escape(words('footer', zone=facts.zone))}</p>"
     return page(title, SHEET, _header(result, facts, words), sections, footer, words.lang)
+
+
+def write_check_report(
+    path: Path | str,
+    result: CheckResult,
+    facts: CheckFacts | None = None,
+    segments: Sequence[SegmentSeen] = (),
+    lang: str = "en",
+) -> Path:
+    """Write the report of a check to `path`, whose folder is made, and give that path; raises JomonError where the file
+    cannot be written."""
+    path = Path(path)
+    html = check_report(result, facts, segments, lang)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise JomonError(
+            f"The report cannot be written to {path}: {reason}; name a file in a folder that you may write to."
+        ) from error
+    return path
 
 
 def headline(result: CheckResult, words: Words) -> str:

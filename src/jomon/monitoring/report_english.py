@@ -33,7 +33,7 @@ ENGLISH = {
     # headline
     "head.quiet": "Nothing stood out {when}.",
     "head.one": "{when}, {what} in {where}.",
-    "head.many": "{when}, {n} separate things went wrong.",
+    "head.many": "{when}, {n} separate things happened.",
     "head.findings": "{when}, {n} stood out, without a cause that explains them.",
     "head.since": "since {day}",
     "head.cost": "costs {value} {unit}",

@@ -220,7 +220,8 @@ def _value(value: Any, words: Words) -> str:
     if isinstance(value, float):
         return words.plain(value, 4)
     if isinstance(value, Mapping):
-        return ", ".join(f"{str(name).replace('_', ' ')} {_value(one, words)}" for name, one in value.items())
+        named = [f"{str(name).replace('_', ' ')} {_value(one, words)}" for name, one in value.items()]
+        return words.listed(named, MOST_LISTED)
     if isinstance(value, list | tuple):
         return words.listed([_value(one, words) for one in value], MOST_LISTED)
     return str(value)

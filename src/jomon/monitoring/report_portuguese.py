@@ -33,7 +33,7 @@ PORTUGUESE = {
     # headline
     "head.quiet": "Nada se destacou {when}.",
     "head.one": "{when}, {what} em {where}.",
-    "head.many": "{when}, {n} problemas distintos ocorreram.",
+    "head.many": "{when}, houve {n} acontecimentos distintos.",
     "head.findings": "{when}, {n} se destacaram, sem uma causa que os explique.",
     "head.since": "desde {day}",
     "head.cost": "custa {value} {unit}",
