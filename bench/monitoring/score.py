@@ -197,12 +197,14 @@ def cells(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def missed(outcomes: Sequence[Outcome]) -> list[str]:
     """Every fault that had rows enough and was not found in time, in words."""
-    return [
-        f"{o.world} {o.kind} {o.size} {o.segment} {' '.join(o.columns)}: {o.affected} rows, window {o.window} of "
-        f"exchange {o.seed}{'' if o.season_known else ', season new'}{', unknown' if o.unknown else ''}, {'never' if o.found is None else 'late'}"
-        for o in outcomes
-        if o.affected >= WITHIN_THREE and not _in_time(o)
-    ]
+    return [_words(o) for o in outcomes if o.affected >= WITHIN_THREE and not _in_time(o)]
+
+
+def _words(o: Outcome) -> str:
+    what = f"{o.world} {o.kind} {o.size} {o.segment} {' '.join(o.columns)}".strip()
+    where = f"{o.affected} rows, window {o.window} of exchange {o.seed}"
+    doubts = ["season new"] * (not o.season_known) + ["cannot be judged"] * o.unknown
+    return ", ".join([f"{what}: {where}", *doubts, "never" if o.found is None else "late"])
 
 
 def _in_time(one: Outcome) -> bool:
