@@ -15,7 +15,7 @@ from jomon.core.segments import Segment
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-STRATA = 9
+STRATA = 20
 """Into at most so many strata of about equally many rows the hours of a day are put."""
 
 

@@ -29,7 +29,7 @@ def outcome_statistics(
     fleet = tests.fleet
     binning = fleet.cells.cube.binning
     bins, where = binning.columns[column], binning.slice(column)
-    if bins.kind in ("clock", "duplicates"):
+    if bins.kind in ("clock", "duplicates") or bins.name in fleet.cells.cube.axes:
         return {}
     now, before = ({}, {})
     for name, (recent, earlier) in tests.outcome_sums.items():
@@ -37,8 +37,6 @@ def outcome_statistics(
         now[name], before[name] = recent[:, where] * keep, earlier[:, where] * keep
     out: dict[Family, Floats] = {}
     for number, level in enumerate(fleet.levels):
-        if bins.name in level.axes:
-            continue
         mine = {name: level.sum(values) for name, values in now.items()}
         past = {name: level.sum(values) for name, values in before.items()}
         residual, variance, labelled = _residuals(mine, past)

@@ -14,6 +14,8 @@ from jomon.core.spec_monitor import PracticalSpec
 
 Floats = NDArray[np.float64]
 MOST_ROWS = 200.0
+NEAR = 0.3
+"""A shift is measured in no smaller unit than this share of the usual spread."""
 HALF = 0.5  # added to expected counts, so that a bin where nothing is expected does not decide alone
 
 
@@ -31,18 +33,24 @@ def values_statistic(observed: Floats, expected: Floats, bins: int) -> tuple[Flo
     return statistic, np.maximum(moved, 0.0)
 
 
-def shift_statistic(observed: Floats, expected: Floats, bins: int) -> tuple[Floats, Floats]:
-    """The squared shift along the order of the bins in units of its spread, float64[S], and the shift itself in
-    standard deviations of the expected bins' ranks, float64[S]: finds small shifts that no single bin shows."""
+def shift_statistic(observed: Floats, expected: Floats, usual: Floats, bins: int) -> tuple[Floats, Floats]:
+    """The shift along the order of the bins: its square in units of its spread, and the shift in standard deviations
+    of the `usual` values; float64[S] each. Finds small shifts that no single bin shows.
+
+    A value counts by the rank of its bin among the `usual` ones (float64[S, B]), those of all days and hours: where a
+    day's values are expected in one bin, the bin beside it is near and one far away is far.
+    """
     seen, meant = observed[:, :bins], expected[:, :bins]
     total = seen.sum(axis=1)
-    weight = meant / np.maximum(meant.sum(axis=1, keepdims=True), 1e-12)
+    weight = usual[:, :bins] / np.maximum(usual[:, :bins].sum(axis=1, keepdims=True), 1e-12)
     rank = np.cumsum(weight, axis=1) - weight / 2
-    mean = (weight * rank).sum(axis=1, keepdims=True)
-    spread = np.sqrt(np.maximum((weight * (rank - mean) ** 2).sum(axis=1), 1e-6))
-    moved = ((seen * (rank - mean)).sum(axis=1)) / spread
-    statistic: Floats = moved**2 / (total + HALF)
-    return statistic, moved / np.maximum(total, 1e-12)
+    spread = np.sqrt(np.maximum((weight * (rank - 0.5) ** 2).sum(axis=1), 1e-4))
+    today = meant / np.maximum(meant.sum(axis=1, keepdims=True), 1e-12)
+    mean = (today * rank).sum(axis=1, keepdims=True)
+    variance = (today * (rank - mean) ** 2).sum(axis=1)
+    moved = (seen * (rank - mean)).sum(axis=1)
+    statistic: Floats = moved**2 / ((total + HALF) * (variance + (NEAR * spread) ** 2))
+    return statistic, moved / np.maximum(total, 1e-12) / spread
 
 
 def share_statistic(count: Floats, rows: Floats, expected: Floats) -> tuple[Floats, Floats]:
@@ -66,8 +74,8 @@ Measured = dict[str, tuple[Floats, Floats]]
 """Statistic and effect by kind, float64[S] each."""
 
 
-def column_statistics(column: ColumnBins, observed: Floats, expected: Floats) -> Measured:
-    """The statistics of a column and their effects; counts are float64[S, width].
+def column_statistics(column: ColumnBins, observed: Floats, expected: Floats, usual: Floats) -> Measured:
+    """The statistics of a column and their effects; counts are float64[S, width], `usual` ones those of the history.
 
     `drift`: the distribution of its values; `shift`: along their order (numbers and scores); `nulls`: values that are
     missing or came back; `unseen`: categories that the reference never had; `clock`, `volume` and `duplicates` of the
@@ -83,7 +91,7 @@ def column_statistics(column: ColumnBins, observed: Floats, expected: Floats) ->
         return {"clock": drift}
     found = {"drift": drift}
     if column.kind in ("number", "score") and column.size > 2:
-        found["shift"] = shift_statistic(observed, expected, column.size)
+        found["shift"] = shift_statistic(observed, expected, usual, column.size)
     if column.kind in ("number", "category"):
         found["nulls"] = share_statistic(observed[:, column.null], rows, expected[:, column.null])
     if column.kind == "category":
@@ -104,7 +112,7 @@ def least_effect(kind: str, practical: PracticalSpec) -> float:
         return practical.volume
     if kind in ("calibration", "behaviour", "discrimination"):
         return practical.outcomes
-    return practical.drift
+    return 2 * practical.drift if kind == "clock" else practical.drift
 
 
 def of_size(kind: str, measured: tuple[Floats, Floats], rows: Floats, practical: PracticalSpec) -> Floats:

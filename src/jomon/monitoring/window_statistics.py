@@ -19,6 +19,8 @@ from jomon.monitoring.outcome_statistics import outcome_statistics
 from jomon.monitoring.statistics import column_statistics, of_size
 
 Mask = NDArray[np.bool_]
+CLOCK_ROWS = 20
+"""Rows below which nothing is said of when they come."""
 HISTORY_ROWS = 30.0
 """Weighted rows of history below which a segment is not judged."""
 
@@ -121,14 +123,20 @@ class WindowStatistics:
         unknown = (rows < self.fleet.min_rows) | (history < HISTORY_ROWS)
         found: dict[str, list[Floats]] = {}
         for expected in self.expectations(number, bins, seen, before):
-            found_here = column_statistics(bins, seen.sum(axis=1), expected.sum(axis=1))
+            found_here = column_statistics(bins, seen.sum(axis=1), expected.sum(axis=1), before.sum(axis=1))
             if bins.kind == "rows":
                 statistic, effect = found_here["volume"]
                 meant = expected.sum(axis=(1, 2))
                 spread = self._volume_spread(number)
                 found_here = {"volume": (statistic * (meant + 0.5) / (meant + 0.5 + spread), effect)}
             for kind, measured in found_here.items():
-                few = expected.sum(axis=(1, 2)) < self.fleet.min_rows if kind == "volume" else unknown
+                few = unknown
+                if kind == "volume":
+                    few = expected.sum(axis=(1, 2)) < self.fleet.min_rows
+                elif kind == "clock":
+                    few = unknown | (rows < CLOCK_ROWS)
+                elif kind == "drift" and bins.name in self.fleet.cells.cube.axes:
+                    continue  # how rows divide among the parts is what the volume of the parts tells
                 values = of_size(kind, measured, rows, self.fleet.practical)
                 found.setdefault(kind, []).append(np.where(few, np.nan, values))
         return {kind: np.stack(values) for kind, values in found.items()}
@@ -167,10 +175,10 @@ class WindowStatistics:
 
     @cached_property
     def cell_rows(self) -> Floats:
-        """Rows of the windows in each of the finest segments, float64[C]."""
+        """Rows of the windows in each of the finest segments, or those expected there if more, float64[C]."""
         cube = self.fleet.cells.cube
         start = int(cube.binning.starts[cube.binning.place("", "rows")])
-        found: Floats = self._observed[:, :, start].sum(axis=1)
+        found: Floats = np.maximum(self._observed[:, :, start], self._volumes[:, :, start]).sum(axis=1)
         return found
 
     @cached_property

@@ -15,8 +15,10 @@ TAIL = 0.03
 """Surprises beyond this share of the pool follow a generalised Pareto tail, as a pool is too small to count there."""
 TAIL_TESTS = 12
 """The tail has at least so many tests of the pool, up to a quarter of it."""
-TAIL_SHAPE = 0.25
-"""The shape of the generalised Pareto tail: rare things happen that the pool has not shown yet."""
+PRIOR_SHAPE, PRIOR_TESTS = 0.25, 20.0
+"""The shape of the tail is shrunk to this one with so many tests of weight: rare things happen that a small pool has
+not shown yet."""
+LEAST_SHAPE, MOST_SHAPE = 0.02, 0.5
 LEAST_STEP = 0.15
 """The step of the tail at least, in typical sizes: of tests that never moved little can be known."""
 SHRINKAGE = 20.0
@@ -144,21 +146,36 @@ def _sizes(roots: Floats) -> Floats:
 def _pooled(ratios: Floats) -> Floats:
     """-log10 of the share of the pool that is at least as large, with a generalised Pareto tail; NaN stays.
 
-    The step of the tail is the mean excess of the *other* windows, so that a window which stands out does not make
-    itself ordinary, and one like several before it is not astonishing.
+    Step and shape of the tail come from the *other* windows, so that a window which stands out does not make itself
+    ordinary, and one like several before it is not astonishing.
     """
     known = ~np.isnan(ratios)
     pool = np.sort(ratios[known])
     share = max(TAIL, min(TAIL_TESTS / len(pool), 0.25))
     start = pool[int(len(pool) * (1 - share))]
-    excess = np.where(known, np.maximum(np.nan_to_num(ratios) - start, 0.0), 0.0).sum(axis=1)
     tests = share * known.sum(axis=1)
-    others = np.maximum((excess.sum() - excess) / np.maximum(tests.sum() - tests, 1e-12), LEAST_STEP)
+    excess = np.where(known, np.maximum(np.nan_to_num(ratios) - start, 0.0), 0.0)
+    step, shape = _tail(excess, tests)
     at_least = len(pool) - np.searchsorted(pool, ratios, side="left")
     body = -np.log10(np.clip(at_least / len(pool), share, 1.0))
-    beyond = np.maximum(ratios - start, 0.0) / others[:, None]
-    tail = -math.log10(share) + np.log1p(TAIL_SHAPE * beyond) / (TAIL_SHAPE * math.log(10))
+    tail = -math.log10(share) + np.log1p(shape * excess / step) / (shape * math.log(10))
     return np.where(~known, np.nan, np.where(ratios > start, tail, body))
+
+
+def _tail(excess: Floats, tests: Floats) -> tuple[Floats, Floats]:
+    """Step and shape, float64[windows, 1] each, of a generalised Pareto tail by moments of all windows but each.
+
+    `excess` float64[windows, m] beyond the start, `tests` float64[windows]: how many belong to the tail. For shape k and
+    step s the mean is s / (1 - k), and the variance that times s / (1 - 2 k): Hosking & Wallis (1987), Parameter and
+    quantile estimation for the generalized Pareto distribution.
+    """
+    count = np.maximum(tests.sum() - tests, 1e-12)
+    first, second = excess.sum(axis=1), (excess**2).sum(axis=1)
+    mean = np.maximum((first.sum() - first) / count, LEAST_STEP)
+    variance = np.maximum((second.sum() - second) / count - mean**2, 1e-12)
+    raw = np.clip((1.0 - mean**2 / variance) / 2.0, LEAST_SHAPE, MOST_SHAPE)
+    shape = (raw * count + PRIOR_SHAPE * PRIOR_TESTS) / (count + PRIOR_TESTS)
+    return (mean * (1.0 - shape))[:, None], shape[:, None]
 
 
 def _peaks(surprise: Floats) -> Floats:
