@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -20,7 +20,11 @@ from jomon.core.table import Ints
 from jomon.data.log_table import SETTINGS, LogTable
 from jomon.data.predictions import INSTANT
 from jomon.data.profile_run import PROFILE, watched_axes
+from jomon.data.tables import open_table
 from jomon.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from deltalake import CommitProperties
 
 Part = Literal["rows", "outcomes"]
 Source = Literal["gold", "predictions"]
@@ -79,17 +83,24 @@ def profile_digest(spec: ProjectSpec, binning: Binning) -> str:
 
 
 def store_profile(
-    root: Path | str, fleet: str, profile: pl.DataFrame, windows: Ints, part: Part, origin: Origin
+    root: Path | str,
+    fleet: str,
+    profile: pl.DataFrame,
+    windows: Ints,
+    part: Part,
+    origin: Origin,
+    table: ProfilesTable | None = None,
 ) -> None:
     """Put `profile` in place of what the table has of `part` of `windows` (int64[W], microseconds UTC).
 
     All in one transaction, whoever else writes: after a crash the table has the old windows or the new ones. A window
-    without rows in `profile` is noted as one that has none. Raises `DataError` where the table cannot be written.
+    without rows in `profile` is noted as one that has none. `table` is the table, if it is open already. Raises
+    `DataError` where the table cannot be written.
     """
     if not len(windows):
         return
     frame = _noted(profile, windows, part, origin)
-    table = ProfilesTable(root, fleet)
+    table = ProfilesTable(root, fleet) if table is None else table
     for attempt in range(_TRIES):
         try:
             _write(table, frame, windows, part)
@@ -173,12 +184,7 @@ def _write(table: ProfilesTable, frame: pl.DataFrame, windows: Ints, part: Part)
     with table.changing():
         try:
             if table.delta is None:
-                if "://" not in table.uri:
-                    Path(table.uri).mkdir(parents=True, exist_ok=True)
-                write_deltalake(
-                    table.uri, frame, mode="append", configuration=SETTINGS, commit_properties=properties
-                )
-                table.refresh()
+                _create(table, frame, properties)
             else:
                 write_deltalake(
                     table.delta,
@@ -189,6 +195,22 @@ def _write(table: ProfilesTable, frame: pl.DataFrame, windows: Ints, part: Part)
                 )
         except CommitFailedError as error:
             raise _MovedError from error
+
+
+def _create(table: ProfilesTable, frame: pl.DataFrame, properties: CommitProperties) -> None:
+    """Make the table with its first rows; whoever comes second must not add to it."""
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    if "://" not in table.uri:
+        Path(table.uri).mkdir(parents=True, exist_ok=True)
+    try:
+        write_deltalake(table.uri, frame, mode="error", configuration=SETTINGS, commit_properties=properties)
+    except (DeltaError, OSError) as error:
+        if open_table(table.name, table.uri) is not None:
+            raise _MovedError from error
+        raise
+    table.refresh()
 
 
 def _predicate(windows: Ints, part: Part) -> str:
