@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from jomon.core.errors import DataError
 from jomon.core.findings import Signal, Span
 from jomon.core.segments import Segment
 from jomon.data.signals_table import read_signals, signals_table, write_signals
@@ -96,3 +98,21 @@ def test_a_signal_of_another_window_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="another window"):
         write_signals(tmp_path, "flights", window(1), [replace(signal(window(0)))])
     assert read_signals(tmp_path, "flights") == []
+
+
+def test_writers_at_the_same_time_lose_and_double_nothing(tmp_path: Path) -> None:
+    windows = [window(number) for number in (0, 1, 2)] * 4
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: write_signals(tmp_path, "flights", one, of_window(one)), windows))
+    found = read_signals(tmp_path, "flights")
+    assert len(found) == len(set(found)) == 3 * 12
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    write_signals(tmp_path, "flights", window(0), of_window(window(0)))
+    log = tmp_path / "signals" / "flights" / "_delta_log"
+    (log / "00000000000000000001.json").mkdir()
+    with pytest.raises(DataError) as raised:
+        write_signals(tmp_path, "flights", window(1), of_window(window(1)))
+    assert "\n" not in str(raised.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from jomon.core.segments import Segment
 from jomon.monitoring import report_words
 from jomon.monitoring.cells import Level
 from jomon.monitoring.family import Family
-from jomon.monitoring.judging import Judged
+from jomon.monitoring.judging import Judged, Past
 from jomon.monitoring.report import check_report
-from jomon.monitoring.report_facts import SegmentSeen, seen_segments
+from jomon.monitoring.report_facts import SegmentSeen, recent_sizes, seen_segments
 from jomon.monitoring.report_plots import bin_words, finding_figure, peaks_figure
 from jomon.monitoring.report_style import DARK, LIGHT, SHEET
 from jomon.monitoring.report_words import Words
@@ -153,3 +154,17 @@ def test_many_earlier_windows_stay_in_their_frame() -> None:
     drawn = peaks_figure([2.0] * 2000, 2.0, 3.0, EN, found=False)
     heights = [float(y) for y in re.findall(r'cy="([0-9.-]+)"', drawn)]
     assert len(heights) == 2000 and min(heights) >= 0
+
+
+def test_a_test_is_shown_in_earlier_windows_with_this_one_last() -> None:
+    families = {Family(1, 0, "drift"): np.arange(1.0, 101.0).reshape(50, 1, 2)}
+    families[Family(1, 0, "drift")][3, 0, 1] = np.nan
+    past = Past(families, {Family(1, 0, "drift"): 0})
+    sizes = recent_sizes({Family(1, 0, "drift"): np.array([[1.0, 400.0]])}, past, Family(1, 0, "drift"), 1)
+    assert len(sizes) == 51 and sizes[3] is None and sizes[-1] == 20.0 and sizes[0] == 2.0**0.5
+    one = finding()
+    facts = replace(FACTS, recent={(one.segment, one.kind, one.column): sizes})
+    html = check_report(check("findings"), facts)
+    assert "The same test in 50 windows before, and last in this one" in html
+    drawn = re.findall(r'<svg class="recent".*?</svg>', html)
+    assert len(drawn) == 1 and drawn[0].count('class="e"') == 49 and drawn[0].count('class="more"') == 1

@@ -19,6 +19,7 @@ from jomon.monitoring.report_incidents import (
     badge,
     cards,
     cost_value,
+    loss_unit,
     told_of,
     what_happened,
     where_words,
@@ -152,7 +153,7 @@ def _since_and_cost(one: Told, facts: CheckFacts, words: Words) -> str:
         told.append(words("head.cost_unknown"))
     else:
         value, bounds = cost_value(trouble, words)
-        told.append(words("head.cost", value=value, unit=words(f"loss.{_loss(facts)}")) + f" ({bounds})")
+        told.append(words("head.cost", value=value, unit=words(f"loss.{loss_unit(facts)}")) + f" ({bounds})")
     return f" {DOT} ".join(told)
 
 
@@ -184,7 +185,7 @@ def _notes(result: CheckResult, words: Words) -> str:
 def _incidents(result: CheckResult, told: Sequence[Told], facts: CheckFacts, words: Words) -> str:
     if not told and not result.incidents:
         return ""
-    body = cards(result, told, _loss(facts), words) + _before(result, words)
+    body = cards(result, told, facts, words) + _before(result, words)
     return section("incidents", words("incidents"), "", body)
 
 
@@ -196,10 +197,6 @@ def _before(result: CheckResult, words: Words) -> str:
         if one.last.window != result.window
     )
     return f'<h3>{escape(words("open_before"))}</h3><ul class="notes">{items}</ul>' if items else ""
-
-
-def _loss(facts: CheckFacts) -> str:
-    return facts.target if facts.target in ("binary", "regression", "count") else "binary"
 
 
 def _map(result: CheckResult, told: Sequence[Told], segments: Sequence[SegmentSeen], words: Words) -> str:

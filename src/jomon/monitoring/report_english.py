@@ -93,6 +93,7 @@ ENGLISH = {
     "from what peers showed in the same window.",
     "plot.residual_words": "Outcomes of this window minus those expected, by value: to the right more than "
     "expected, to the left fewer.",
+    "plot.recent": "The same test in {n} before, and last in this one",
     "plot.observed": "observed",
     "plot.short_observed": "obs.",
     "plot.short_expected": "exp.",

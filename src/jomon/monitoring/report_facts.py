@@ -12,7 +12,12 @@ from jomon.core.spec import ProjectSpec
 from jomon.core.spec_monitor import PracticalSpec
 from jomon.monitoring.cells import Level
 from jomon.monitoring.family import Family
-from jomon.monitoring.judging import Judged
+from jomon.monitoring.judging import Judged, Past, Statistics
+
+Test = tuple[Segment, str, str]
+"""A test: its segment, kind and column."""
+MOST_RECENT = 60
+"""Windows of one test that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class CheckFacts:
 
     `zone`: whose clock dates are of; `target`: the kind of its target (`binary`, `regression`, `count`), which says
     what its loss is; `peaks`: the largest surprise of each earlier window; `unknown`: tests that could not be judged by
-    reason, where that is known; `image`: the digest of the image that answered.
+    reason, where that is known; `image`: the digest of the image that answered; `recent`: how large the test of a
+    finding was in earlier windows, in their order, and last in this one (None: not known), see `recent_sizes`.
     """
 
     question: str = ""
@@ -44,6 +50,7 @@ class CheckFacts:
     peaks: tuple[float, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
     image: str = ""
+    recent: Mapping[Test, Sequence[float | None]] = field(default_factory=dict)
     min_rows: int = 10
     practical: PracticalSpec = field(default_factory=PracticalSpec)
 
@@ -54,6 +61,7 @@ class CheckFacts:
         peaks: Sequence[float] = (),
         unknown: Mapping[str, int] | None = None,
         image: str = "",
+        recent: Mapping[Test, Sequence[float | None]] | None = None,
     ) -> CheckFacts:
         """Those of a project file."""
         monitor = spec.monitor
@@ -64,9 +72,18 @@ class CheckFacts:
             tuple(float(peak) for peak in peaks),
             dict(unknown or {}),
             image,
+            dict(recent or {}),
             monitor.min_rows,
             monitor.practical,
         )
+
+
+def recent_sizes(now: Statistics, past: Past, key: Family, segment: int) -> tuple[float | None, ...]:
+    """The roots of a test's statistic in the last earlier windows, and last in this one; None where it is unknown."""
+    way = past.ways[key]
+    before = past.families[key][-(MOST_RECENT - 1) :, way, segment]
+    roots = np.sqrt(np.append(before, now[key][way, segment]))
+    return tuple(None if np.isnan(root) else float(root) for root in roots)
 
 
 def seen_segments(

@@ -12,6 +12,7 @@ from jomon.core.findings import Finding
 from jomon.core.incidents import Incident, Trouble
 from jomon.core.segments import Segment
 from jomon.core.trouble_documents import plain
+from jomon.monitoring.report_facts import CheckFacts
 from jomon.monitoring.report_plots import OUTCOMES, finding_figure
 from jomon.monitoring.report_words import Words
 
@@ -53,9 +54,14 @@ def _peak(trouble: Trouble) -> float:
     return max((finding.surprise for finding in trouble.findings), default=0.0)
 
 
-def cards(result: CheckResult, told: Sequence[Told], loss: str, words: Words) -> str:
+def cards(result: CheckResult, told: Sequence[Told], facts: CheckFacts, words: Words) -> str:
     """A card for each trouble."""
-    return "".join(_card(result, one, loss, words) for one in told)
+    return "".join(_card(result, one, facts, words) for one in told)
+
+
+def loss_unit(facts: CheckFacts) -> str:
+    """The kind of target whose loss costs are told in."""
+    return facts.target if facts.target in ("binary", "regression", "count") else "binary"
 
 
 def where_words(parts: Sequence[Segment], words: Words) -> str:
@@ -99,7 +105,7 @@ def mark(severity: str, words: Words) -> str:
     return f"{MARKS[severity]} {escape(words(f'severity.{severity}'))}"
 
 
-def _card(result: CheckResult, one: Told, loss: str, words: Words) -> str:
+def _card(result: CheckResult, one: Told, facts: CheckFacts, words: Words) -> str:
     trouble, incident = one.trouble, one.incident
     name = ""
     if incident is not None:
@@ -113,7 +119,7 @@ def _card(result: CheckResult, one: Told, loss: str, words: Words) -> str:
     return (
         f'<article class="incident {trouble.severity}" id="{one.anchor}">{badge(trouble.severity, words)}{name}'
         f'<h3>{escape(title)}</h3><p class="why"{english}>{escape(trouble.cause.sentence)}</p>'
-        f"{_five(result, one, columns, loss, words)}{_plots(trouble, words)}"
+        f"{_five(result, one, columns, loss_unit(facts), words)}{_plots(trouble, facts, words)}"
         f"{_evidence(trouble.cause.evidence, words)}{_events(incident, words)}</article>"
     )
 
@@ -175,7 +181,7 @@ def cost_value(trouble: Trouble, words: Words) -> tuple[str, str]:
     return f"+{value}" if trouble.loss is not None and trouble.loss > 0 else value, bounds
 
 
-def _plots(trouble: Trouble, words: Words) -> str:
+def _plots(trouble: Trouble, facts: CheckFacts, words: Words) -> str:
     chosen: dict[tuple[str, str, str], Finding] = {}
     for finding in sorted(trouble.findings, key=lambda one: -one.surprise):
         group = "values" if finding.kind in ("drift", "shift", "nulls", "unseen", "score") else finding.kind
@@ -184,7 +190,9 @@ def _plots(trouble: Trouble, words: Words) -> str:
     for finding in chosen.values():
         where = finding.segment.text if finding.segment.items else words("whole_fleet")
         column = column_words(finding.column, finding.kind, words)
-        figure = finding_figure(finding, words("plot.rows", column=column, where=where), words)
+        recent = facts.recent.get((finding.segment, finding.kind, finding.column), ())
+        title = words("plot.rows", column=column, where=where)
+        figure = finding_figure(finding, title, words, recent)
         if figure:
             drawn.append(figure)
             kinds.add("plot.residual_words" if finding.kind in OUTCOMES else "plot.rows_words")

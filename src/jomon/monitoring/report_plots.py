@@ -81,9 +81,9 @@ def _edge(text: str) -> str:
     return text.replace(".", ",")
 
 
-def finding_figure(finding: Finding, title: str, words: Words) -> str:
-    """A finding drawn: its bins beside what was expected, or the residuals of its outcomes; nothing where it has no
-    bins."""
+def finding_figure(finding: Finding, title: str, words: Words, recent: Sequence[float | None] = ()) -> str:
+    """A finding drawn: its bins beside what was expected, or the residuals of its outcomes, and below how large its
+    test was in `recent` windows; nothing where it has no bins."""
     bins = bins_of(finding, words)
     if not bins:
         return ""
@@ -93,7 +93,8 @@ def finding_figure(finding: Finding, title: str, words: Words) -> str:
         body = _columns(bins, title, words)
     else:
         body = _pairs(_joined(bins, words), words)
-    return f"<figure><figcaption><strong>{escape(title)}</strong></figcaption>{body}</figure>"
+    head = f"<figcaption><strong>{escape(title)}</strong></figcaption>"
+    return f"<figure>{head}{body}{recent_figure(recent, words)}</figure>"
 
 
 def _joined(bins: list[Bin], words: Words) -> list[Bin]:
@@ -192,6 +193,35 @@ def _columns(bins: Sequence[Bin], title: str, words: Words) -> str:
     return (
         f'{legend}<svg class="cols" role="img" aria-label="{escape(f"{title}. {spoken}", quote=True)}">{drawn}'
         '<line class="axis" x1="0" x2="100%" y1="125" y2="125"/></svg>'
+    )
+
+
+def recent_figure(sizes: Sequence[float | None], words: Words) -> str:
+    """A test in earlier windows, a column each, and last in this one; hatched where nothing was known."""
+    known = [size for size in sizes if size is not None and math.isfinite(size)]
+    if len(sizes) < 2 or not known:
+        return ""
+    top, step = max(known) or 1.0, 100 / len(sizes)
+    drawn = ""
+    for at, size in enumerate(sizes):
+        if size is None or not math.isfinite(size):
+            drawn += (
+                f'<text x="{(at + 0.5) * step:.2f}%" y="43" text-anchor="middle">?</text>'
+                if len(sizes) < 40
+                else ""
+            )
+            continue
+        high = max(42 * size / top, 1.0)
+        name = "more" if at == len(sizes) - 1 else "e"
+        drawn += (
+            f'<rect class="{name}" x="{(at + 0.12) * step:.2f}%" width="{0.76 * step:.2f}%" y="{44 - high:.1f}" '
+            f'height="{high:.1f}"/>'
+        )
+    text = words("plot.recent", n=words.count("window", len(sizes) - 1))
+    label = escape(text, quote=True)
+    return (
+        f'<p class="about">{escape(text)}</p><svg class="recent" role="img" aria-label="{label}">{drawn}'
+        '<line class="axis" x1="0" x2="100%" y1="44" y2="44"/></svg>'
     )
 
 

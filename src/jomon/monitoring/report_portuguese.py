@@ -94,6 +94,7 @@ PORTUGUESE = {
     "o que os pares mostraram na mesma janela.",
     "plot.residual_words": "Desfechos desta janela menos os esperados, por valor: à direita mais do que o "
     "esperado, à esquerda menos.",
+    "plot.recent": "O mesmo teste em {n} anteriores, e por último nesta",
     "plot.observed": "observado",
     "plot.short_observed": "obs.",
     "plot.short_expected": "esp.",

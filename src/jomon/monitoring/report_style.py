@@ -49,6 +49,7 @@ _RULES = """
 .bars .l{width:31%} .bars .n{width:13.5%} .bars abbr{text-decoration:none}
 .bars tr.far td,.bars tr.far th{font-weight:650}
 svg.bar{display:block;width:100%;height:19px} svg.cols{display:block;width:100%;height:150px}
+svg.recent{display:block;width:100%;height:46px}
 svg.dots{display:block;width:100%;overflow:visible}
 svg text{font-size:11px;fill:var(--soft)} svg .strong{fill:var(--ink);font-weight:600}
 .o{fill:var(--accent)} .e{fill:var(--expected)} .more{fill:var(--alarm)} .less{fill:var(--accent)}
