@@ -15,8 +15,7 @@ MOST_VALUES = (4, 12)
 POINTS = 200
 LEAST_ROWS = 2
 FLAT = 0.5
-SHRUNK = 1.0
-"""Rows of the whole that are added to a stratum."""
+STRAY = 0.01
 
 
 def ordinary_gain(background: NumberBackground, values: Floats, group: np.ndarray) -> float:
@@ -67,13 +66,19 @@ def _binned(background: NumberBackground, values: Floats, group: np.ndarray, bin
     codes = np.searchsorted(edges, reference, side="right")
     width = len(edges) + 1
     pooled = np.bincount(codes, minlength=width) + FLAT / width
-    meant = np.tile(pooled / pooled.sum(), (len(values), 1))
-    if background.by:
+    pooled = pooled / pooled.sum()
+    weights = background.density.weights
+    kernels = len(weights) // 2
+    expected = pooled
+    if background.by:  # as the density has it: the pool, the stratum's own, and what follows no kernel
         table = np.zeros((int(max(group.max(), strata.max())) + 1, width))
         np.add.at(table, (strata[strata >= 0], codes[strata >= 0]), 1.0)
-        own = (table + SHRUNK * meant[0]) / (table.sum(axis=1, keepdims=True) + SHRUNK)
-        meant = own[group]
-    expected = meant.mean(axis=0)
+        known = table.sum(axis=1, keepdims=True)
+        own = np.where(known > 0, table / np.maximum(known, 1.0), pooled)[group].mean(axis=0)
+        split = weights[kernels:-1].sum() / max(weights[:-1].sum(), 1e-12)
+        expected = (1 - split) * pooled + split * own
+    stray = STRAY + float(weights[-1])
+    expected = (1 - stray) * expected + stray / width
     seen = np.bincount(np.searchsorted(edges, values, side="right"), minlength=width)
     some = seen > 0
     return float((seen[some] * np.log(seen[some] / len(values) / expected[some])).sum())

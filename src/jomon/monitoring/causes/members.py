@@ -121,20 +121,18 @@ def _likely(evidence: Evidence) -> Candidate | None:
         return None
     middle = float(np.median(rest))
     sd = max(float(np.sqrt(np.mean((rest - middle) ** 2))), 1e-6)
+    own = [rest[at == d] - middle for d in np.flatnonzero(size >= 5)]
     energy = (np.bincount(at, (rest - middle) ** 2) / size)[size >= 5] / sd**2
     mean = (np.bincount(at, rest - middle) / size)[size >= 5] / sd
     own_mean, own_energy = float(np.mean(today - middle)) / sd, float(np.mean((today - middle) ** 2)) / sd**2
     usual = float(energy.max())
     if own_energy <= usual * 1.1 and abs(own_mean) <= float(np.abs(mean).max()) * 1.2:
         return None
-    # gaussian with its own mean and spread over the widest that an earlier window had
-    wide = sd**2 * max(usual, 1.0)
-    spread = max(float(np.var(today)), (0.05 * sd) ** 2)
-    gain = 0.5 * len(today) * (np.log(wide / spread) + own_energy * sd**2 / wide - 1)
-    own = np.ones(evidence.rows.height, bool)
+    ever = max(_gain(one, sd) / len(one) for one in own)
+    gain = _gain(today - middle, sd) - len(today) * max(ever, 0.0)
     return _named(
         evidence,
-        own,
+        np.ones(evidence.rows.height, bool),
         float(gain),
         free(2, len(today)),
         f"The margins of {rows_in_words(len(today))} are {np.mean(today - middle):+.3g} in the mean and"
@@ -147,6 +145,13 @@ def _likely(evidence: Evidence) -> Candidate | None:
             "recomputed": False,
         },
     )
+
+
+def _gain(rest: Floats, sd: float) -> float:
+    """Log likelihood of normal residuals with a mean and a spread of their own over N(0, sd)."""
+    spread = max(float(np.var(rest)), (0.1 * sd) ** 2)
+    energy = float(np.mean(rest**2))
+    return 0.5 * len(rest) * float(np.log(sd**2 / spread) + energy / sd**2 - 1)
 
 
 class _Explanation:

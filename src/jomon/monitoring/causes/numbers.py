@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jomon.core.findings import CauseKind
 from jomon.monitoring.causes.backgrounds import NumberBackground
 from jomon.monitoring.causes.candidate import Candidate, percent, rows_in_words
 from jomon.monitoring.causes.distribution import ordinary_gain
@@ -24,6 +25,7 @@ FREE_LEAD = 3.0
 """Nats that a free factor must be ahead of the best known conversion."""
 WORST, ATOMS, SCREEN, KEPT, GRID = 5, 256, 16, 60, 161
 FINEST = 1e-6
+ON_SCALE = 0.8
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,27 @@ def shifted(background: NumberBackground) -> Candidate | None:
     return maps.candidate("shifted", 1.0, found.offset, found.net, words, numbers)
 
 
+def warmer_day(background: NumberBackground, shift: Candidate) -> Candidate | None:
+    """The same shift as an ordinary day's way to be off, as earlier windows were: likely if it is no larger than theirs
+    and if the values are still ones that the column had before (a shift leaves the scale, a day does not)."""
+    values = background.values[background.known]
+    seen = np.unique(background.reference)
+    place = np.searchsorted(seen, values).clip(0, len(seen) - 1)
+    if np.mean(np.abs(seen[place] - values) <= background.step) < ON_SCALE:
+        return None
+    spread = max(1.2 * background.offsets, background.step)
+    constant = shift.evidence["constant"]
+    reach = max(SEARCHED * background.density.sd, abs(constant))
+    more = np.log(2 * reach / (np.sqrt(2 * np.pi) * spread)) - 0.5 * (constant / spread) ** 2
+    return replace(
+        shift,
+        kind="changed_distribution",
+        price=shift.price - float(more),
+        sentence=shift.sentence.removesuffix(".") + ", no more than whole windows are off now and then.",
+        evidence={**shift.evidence, "usual_offset": background.offsets},
+    )
+
+
 class _Maps:
     """The window's known rows under maps of their values."""
 
@@ -100,6 +123,7 @@ class _Maps:
         self.rows = background.known
         self.values = background.values[self.rows]
         self.base = background.at(self.values[None], self.rows)[0] if len(self.rows) else np.zeros(0)
+        self.digit = last_digit(self.values)
         sd, middle = background.density.sd, background.density.median
         far = abs(float(np.median(self.values)) - middle) if len(self.values) else 0.0
         self.reach = max(SEARCHED * sd, far + sd)
@@ -108,7 +132,9 @@ class _Maps:
         """Density after a map over density before, float64[r, k]."""
         values, rows = self.values[some], self.rows[some]
         back = (values[None] - offset[:, None]) / factor[:, None]
-        narrow = np.maximum(1.0, 1.0 / np.abs(factor))  # the window is recorded no finer than the reference
+        narrow = np.maximum(1.0, self.digit / 2 / self.background.step) / np.abs(
+            factor
+        )  # rounding, seen from before
         there = self.background.at(back, rows, narrow) / factor[:, None]
         still = (values == 0)[None] & (offset == 0)[:, None]
         out: Floats = np.where(still, 1.0, there / self.base[some])
@@ -184,9 +210,16 @@ class _Maps:
         narrowed = max(float(np.log(2 * reach / width)), 0.5 * float(np.log(len(self.values))))
         return best, low, high, narrowed
 
-    def candidate(  # noqa: D102
-        self, kind: str, factor: float, offset: float, net: float, words: str, numbers: dict[str, object]
+    def candidate(
+        self,
+        kind: CauseKind,
+        factor: float,
+        offset: float,
+        net: float,
+        words: str,
+        numbers: dict[str, object],
     ) -> Candidate | None:
+        """The cause that a map is; None if it took too few rows."""
         ratio = self.ratio(np.array([factor]), np.array([offset]))[0]
         fit = mixed_share(ratio)
         if fit.share * len(ratio) < LEAST_CHANGED:
@@ -197,10 +230,22 @@ class _Maps:
         world = ordinary_gain(self.background, back, self.background.group[self.rows])
         column = self.background.column
         return Candidate(
-            kind,  # type: ignore[arg-type]
+            kind,
             (column,),
             fit.gain + world,
             fit.gain - net,
             f"{column} is {words} in {percent(fit.share)} of {rows_in_words(len(ratio))}.",
             {"column": column, **numbers, "share": fit.share, "share_low": fit.low, "share_high": fit.high},
         )
+
+
+def last_digit(values: Floats) -> float:
+    """The unit of the last decimal that values are written to: 1, 0.1, ...; 1e-9 if there is none.
+
+    >>> last_digit(np.array([2.5, 3.0])), last_digit(np.array([800.0, 1180.0]))
+    (0.1, 1.0)
+    """
+    for digits in range(7):
+        if np.allclose(values, np.round(values, digits), rtol=0, atol=1e-9):
+            return float(10.0**-digits)
+    return 1e-9

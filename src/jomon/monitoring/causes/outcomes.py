@@ -17,7 +17,10 @@ LEAST_ROWS = 10
 LEAST_PEERS = 30
 PEER_PRIOR = 0.25
 """Variance of what peers show that is taken for likely beforehand: with few of them little is taken off."""
-RIDGE = 0.25
+RIDGE = 2.0
+"""Inverse of the variance, on the scale of the margin, of what behaviour may change by: beyond two, it is an error."""
+DAYS = np.linspace(-1.0, 1.0, 9)
+DAY_VARIANCE, DAY_PRICE = 0.25, 0.0
 MOST_VALUES = 6
 HOUR = "the hour"
 
@@ -62,7 +65,7 @@ class Outcomes:
         return out
 
     def fit(self, design: Floats, prior: float | None = None) -> tuple[float, Floats]:
-        """The gain of margin + design @ b over the margin alone, and b float64[k], at the best b under a normal prior
+        """The gain of margin + design @ b over the margin alone, less the prior's share of it, and b float64[k], at the best b under a normal prior
         of variance `prior`; `design` float64[n, k]."""
         k = design.shape[1]
         precision = np.eye(k) * (RIDGE if prior is None else 1.0 / prior)
@@ -77,7 +80,7 @@ class Outcomes:
             if np.abs(step).max() < 1e-6:
                 break
         gain = self.likelihood(self.margin + design @ b).sum() - self.likelihood(self.margin).sum()
-        return float(gain), b
+        return float(gain - 0.5 * b @ precision @ b), b
 
 
 def _labelled(frame: pl.DataFrame) -> pl.DataFrame | None:
@@ -90,16 +93,23 @@ def labels_flipped(outcomes: Outcomes) -> Candidate | None:
     """A share of the outcomes says the opposite: likelihood of 1 - outcome against that of the outcome."""
     if outcomes.link.kind != "binary":
         return None
-    answer = outcomes.link.answer(outcomes.margin)
-    as_is = np.where(outcomes.y > 0.5, answer, 1 - answer)
-    ratio = (1 - as_is) / np.maximum(as_is, 1e-9)
-    net = float(price(gains(ratio[None], np.ones(len(ratio))), len(ratio))[0])
+    best = (-np.inf, 0.0, np.ones(1), 0.0)
+    plain = outcomes.likelihood(outcomes.margin).sum()
+    for moved in DAYS:  # the day's own mean comes on top
+        answer = outcomes.link.answer(outcomes.margin + moved)
+        as_is = np.maximum(np.where(outcomes.y > 0.5, answer, 1 - answer), 1e-9)
+        ratio = (1 - as_is) / as_is
+        more = float(np.log(as_is).sum() - plain) - 0.5 * moved**2 / DAY_VARIANCE
+        net = float(price(gains(ratio[None], np.ones(len(ratio))), len(ratio))[0]) + more
+        best = max(best, (net, more, ratio, moved), key=lambda one: one[0])
+    net, more, ratio, moved = best
     fit = mixed_share(ratio)
+    answer = outcomes.link.answer(outcomes.margin)
     return Candidate(
         "labels_flipped",
         (OUTCOME,),
-        fit.gain,
-        fit.gain - net,
+        fit.gain + more,
+        fit.gain + more - net + DAY_PRICE,
         f"The opposite was recorded of {percent(fit.share)} of {rows_in_words(len(ratio))}: {percent(outcomes.y.mean())}"
         f" have the outcome, {percent(float(answer.mean()))} were to be expected.",
         {

@@ -22,7 +22,7 @@ from jomon.monitoring.causes.events import special_event
 from jomon.monitoring.causes.evidence import MARGIN, OUTCOME_KINDS, Evidence
 from jomon.monitoring.causes.members import defective
 from jomon.monitoring.causes.nulls import nulls
-from jomon.monitoring.causes.numbers import changed_unit, shifted
+from jomon.monitoring.causes.numbers import changed_unit, shifted, warmer_day
 from jomon.monitoring.causes.outcomes import Outcomes, changed_behaviour, labels_flipped
 from jomon.monitoring.causes.row_counts import duplicated_rows, missing_rows, volume_finding
 from jomon.monitoring.causes.stuck import stuck
@@ -131,7 +131,8 @@ def _inputs(evidence: Evidence) -> list[Candidate]:
             continue
         found += _some(stuck(evidence, own))
         if isinstance(own, NumberBackground):
-            found += _some(changed_unit(own), shifted(own), changed_numbers(own))
+            shift = shifted(own)
+            found += _some(changed_unit(own), shift, changed_numbers(own), shift and warmer_day(own, shift))
             others = [background(c) for c in evidence.numbers]
         else:
             found += _some(
@@ -139,7 +140,19 @@ def _inputs(evidence: Evidence) -> list[Candidate]:
             )
             others = [background(c) for c in evidence.categories]
         found += _some(swapped(own, [other for other in others if other is not None]))
-    return found
+    return _jointly(found)
+
+
+def _jointly(found: list[Candidate]) -> list[Candidate]:
+    """Each cause with what an ordinary change gains on the columns that it does not speak of."""
+    world: dict[str, float] = {}
+    for c in found:
+        if c.kind == "changed_distribution":
+            world[c.columns[0]] = max(c.score, world.get(c.columns[0], 0.0))
+    return [
+        replace(c, gain=c.gain + sum(more for column, more in world.items() if column not in c.columns))
+        for c in found
+    ]
 
 
 def _gradual(evidence: Evidence, found: list[Candidate]) -> list[Candidate]:

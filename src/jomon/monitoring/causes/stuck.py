@@ -8,7 +8,6 @@ from jomon.monitoring.causes.backgrounds import CategoryBackground, NumberBackgr
 from jomon.monitoring.causes.candidate import Candidate, divergence, percent, rows_in_words
 from jomon.monitoring.causes.distribution import ordinary_gain
 from jomon.monitoring.causes.evidence import Evidence, Floats, Ints, Texts, numbers_of, texts_of
-from jomon.monitoring.causes.views import BY_PEERS
 from jomon.stats.mixed_share import gains, mixed_share
 from jomon.stats.mixed_share import price as mixed_price
 
@@ -16,6 +15,10 @@ LEAST_ROWS = 5
 LEAST_BEYOND = 3.0
 """Nats by which the value must be ahead of what comparable values ever took of a window."""
 LEAST_MASS = 1e-6
+OFTEN = 0.9
+AGREED, DISAGREED = 0.95, 0.9
+NEW_VALUE = 6.0
+"""Nats by which a value that never was is the less likely one to be stuck at."""
 STAND_INS = (0.0, 1.0, -1.0, 9.0, 99.0, 999.0, 9999.0, -9.0, -99.0, -999.0, -9999.0)
 AS_COMMON = 1.5
 """A value is compared with those at most so many times as common as itself."""
@@ -46,10 +49,14 @@ def stuck(evidence: Evidence, background: NumberBackground | CategoryBackground)
         return None
     share = count / len(values)
     ever = _largest(
-        evidence.earlier_windows[earlier[1]], earlier[0], common, common.get(value, 0.0), len(values)
+        evidence.earlier_windows[earlier[1]],
+        earlier[0],
+        common,
+        common.get(value, 0.0),
+        len(values),
+        OFTEN if _discord(evidence, column, number) else 1.0,
     )
-    hourly = number and background.by == BY_PEERS  # peers of the same hour say how often it should be there
-    if not hourly and (share <= ever or divergence(count, len(values), ever) < LEAST_BEYOND):
+    if share <= ever or divergence(count, len(values), ever) < LEAST_BEYOND:
         return None
     usual, ratio = _ratio(background, values, value)
     fit = mixed_share(ratio)
@@ -69,7 +76,7 @@ def stuck(evidence: Evidence, background: NumberBackground | CategoryBackground)
         gain,
         cost,
         f"{column} is {shown} in {percent(share)} of {rows_in_words(len(values))}, where {percent(usual)} were to be"
-        f" expected and no earlier window had more than {percent(ever)} of such a value.",
+        f" expected and earlier windows had up to {percent(ever)} of such a value.",
         {
             "column": column,
             "value": value,
@@ -110,13 +117,13 @@ def _choice(background: NumberBackground | CategoryBackground, value: object, ki
     if value in STAND_INS:
         return float(np.log(len(STAND_INS) + kinds))
     reach = abs(float(str(value)) - background.density.median) + background.density.sd
-    return max(float(np.log(reach / background.step)), float(np.log(kinds + 1.0))) + 1.0
+    return max(float(np.log(reach / background.step)), float(np.log(kinds + 1.0))) + NEW_VALUE
 
 
 def _largest(
-    windows: Ints, values: Floats | Texts, common: dict[object, float], own: float, rows: int
+    windows: Ints, values: Floats | Texts, common: dict[object, float], own: float, rows: int, quantile: float
 ) -> float:
-    """The largest share of an earlier window that a value about as common as `own` took; windows of fewer than half of
+    """The largest share that a value about as common as `own` took in earlier windows, at a quantile of them; windows of fewer than half of
     `rows` rows are left out where others are."""
     code = np.unique(values, return_inverse=True)[1]
     at = np.unique(windows, return_inverse=True)[1]
@@ -127,7 +134,33 @@ def _largest(
     allowed = np.array(list(common.values())) <= max(AS_COMMON * own, 2.0 / len(values))
     if not allowed.any():
         return 0.0
-    return float((counts[large][:, allowed] / total[large, None]).max())
+    return float(np.quantile((counts[large][:, allowed] / total[large, None]).max(axis=1), quantile))
+
+
+def _discord(evidence: Evidence, column: str, number: bool) -> bool:
+    """Whether rows of one hour, which always had one value, no longer agree: then a long run of the same weather is not
+    what happened, and the value need not be beyond the rarest of days."""
+    now, before = evidence.rows, evidence.earlier
+    read = numbers_of if number else texts_of
+    usual = _agreement(
+        evidence.windows_of(before) * 24 + evidence.minutes_of(before) // 60, read(before, column)
+    )
+    today = _agreement(evidence.windows_of(now) * 24 + evidence.minutes_of(now) // 60, read(now, column))
+    return usual >= AGREED and today < DISAGREED
+
+
+def _agreement(hour: Ints, values: Floats | Texts) -> float:
+    """The share of rows that have the commonest value of their hour, of hours with two rows or more."""
+    known, at = _known(values)
+    hours = np.unique(hour[at], return_inverse=True)[1]
+    code = np.unique(known, return_inverse=True)[1]
+    pair, counts = np.unique(hours * (int(code.max(initial=0)) + 1) + code, return_counts=True)
+    owner = pair // (int(code.max(initial=0)) + 1)
+    most = np.zeros(int(hours.max(initial=0)) + 1)
+    np.maximum.at(most, owner, counts)
+    total = np.bincount(hours, minlength=len(most))
+    large = total >= 2
+    return float(most[large].sum() / total[large].sum()) if large.any() else 0.0
 
 
 def _since(evidence: Evidence, column: str, value: object, number: bool) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jomon.monitoring.causes.backgrounds import CategoryBackground, NumberBackground
 from jomon.monitoring.causes.candidate import Candidate, percent, rows_in_words
+from jomon.monitoring.causes.distribution import ordinary_gain
 from jomon.stats.mixed_share import gains, mixed_share, price
 
 LEAST_CHANGED = 3.0
@@ -39,7 +40,7 @@ def swapped(one: Background, others: Sequence[Background]) -> Candidate | None:
     return Candidate(
         "swapped_columns",
         (one.column, other.column),
-        fit.gain,
+        fit.gain + _world(one, other, fit.share * ratio > 1 - fit.share),
         fit.gain - net + float(np.log(max(len(others), 2))),
         f"{one.column} holds {other.column} and {other.column} holds {one.column} in {percent(fit.share)} of"
         f" {rows_in_words(len(ratio))}.",
@@ -60,3 +61,15 @@ def _log_ratio(one: Background, other: Background) -> np.ndarray:
         crossed = one.log_mass(other.values) + other.log_mass(one.values)
         return np.asarray(crossed - one.log_mass(one.values) - other.log_mass(other.values))
     raise TypeError("columns of one kind are compared")
+
+
+def _world(one: Background, other: Background, moved: np.ndarray) -> float:
+    """What the day's own ways gain once the columns are back in their places."""
+    if not (isinstance(one, NumberBackground) and isinstance(other, NumberBackground)):
+        return 0.0
+    gain = 0.0
+    for own, foreign in ((one, other), (other, one)):
+        values = np.where(moved, foreign.values, own.values)
+        known = np.flatnonzero(np.isfinite(values))
+        gain += ordinary_gain(own, values[known], own.group[known])
+    return gain

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from jomon.core.segments import Segment
 from jomon.monitoring.causes.evidence import Evidence, Floats, Ints, Texts, numbers_of, texts_of
-from jomon.stats.reference_density import BACKGROUND, STEPS, ReferenceDensity
+from jomon.stats.reference_density import BACKGROUND, STEPS, WIDTHS, ReferenceDensity
 
-TRIED_ROWS = 500
+TRIED_ROWS = 300
 """Rows of the newest earlier windows by which a view is judged."""
 NEWEST = 12
 LEAST_TRIED = 30
@@ -29,7 +31,7 @@ TELLING = 0.2
 class View:
     """One way to see a column. `reference` float64[n] in strata `reference_place` int64[n] (-1: in none) and the strata
     `window_place` int64[m] of the window's rows; the same of the trial: `known`, `known_place`, and values `tried`
-    float64[t] in strata `tried_place`. `by`: what the strata are, in words; none: ""."""
+    float64[t] in strata `tried_place` and windows `tried_window`. `by`: what the strata are, in words; none: ""."""
 
     by: str
     reference: Floats
@@ -39,15 +41,15 @@ class View:
     known_place: Ints
     tried_values: Floats
     tried_place: Ints
+    tried_window: Ints
 
     def tried(self, draft: ReferenceDensity) -> tuple[Floats, float]:
         """Weights of the kernels under which the tried values are most probable (expectation and maximization), and
         the mean log density then."""
         places = int(max(self.tried_place.max(), 0)) + 1
         density = _made(draft, self.known, self.known_place if self.by else None, places)
-        kernels = len(draft.weights)
-        each = [replace(density, weights=one) for one in np.eye(kernels)]
-        parts = np.stack([one.at(self.tried_values[None], self.tried_place, np.ones(1))[0] for one in each])
+        parts = self._parts(density)
+        kernels = len(parts)
         weights = np.full(kernels, 1 / kernels)
         if not self.by:
             weights[kernels // 2 : -1] = 0.0  # those of the strata
@@ -58,6 +60,41 @@ class View:
             weights /= weights.sum()
         return weights, float(np.log(np.maximum(weights @ parts, 1e-300)).mean())
 
+    def _parts(self, density: ReferenceDensity) -> Floats:
+        """The density of each tried value under each kernel alone, float64[kernels, t], as `density` orders them."""
+        z = (self.tried_values - density.median) / density.sd
+        h = np.maximum(np.array([density.step, *WIDTHS]), density.step)[:, None]
+        k = len(h)
+        parts = np.zeros((2 * k + 1, len(z)))
+        pooled = density.pooled
+        parts[:k] = pooled.kernels(z[None], h) / len(pooled.values)
+        if density.groups:
+            order = np.argsort(self.tried_place, kind="stable")
+            cuts = np.searchsorted(self.tried_place[order], np.arange(len(density.groups) + 1))
+            for place, own in enumerate(density.groups):
+                at = order[cuts[place] : cuts[place + 1]]
+                if len(at):
+                    parts[k : 2 * k, at] = (
+                        parts[:k, at] if own is None else own.kernels(z[None, at], h) / len(own.values)
+                    )
+        parts[-1] = 1 / (np.pi * (1 + z**2))
+        scaled: Floats = parts / density.sd
+        return scaled
+
+    def offsets(self) -> float:
+        """By how much whole windows of the trial were off what their strata had, root mean square."""
+        place = self.known_place if self.by else np.zeros(len(self.known), np.int64)
+        inside = place >= 0
+        places = int(max(self.tried_place.max(initial=0), place.max(initial=0))) + 1
+        count = np.bincount(place[inside], minlength=places)
+        mean = np.bincount(place[inside], self.known[inside], places) / np.maximum(count, 1)
+        there = count[self.tried_place] > 0
+        rest = (self.tried_values - mean[self.tried_place])[there]
+        if not len(rest):
+            return float(np.std(self.known))
+        at = np.unique(self.tried_window[there], return_inverse=True)[1]
+        return float(np.sqrt(np.mean((np.bincount(at, rest) / np.bincount(at)) ** 2)))
+
     def density(self, draft: ReferenceDensity, weights: Floats) -> ReferenceDensity:
         """The density of the window's rows."""
         places = int(max(self.window_place.max(initial=0), 0)) + 1
@@ -66,7 +103,7 @@ class View:
 
 
 def _made(draft: ReferenceDensity, values: Floats, place: Ints | None, places: int) -> ReferenceDensity:
-    sorted_of = type(draft.pooled).of
+    sorted_of = type(draft.pooled).of  # a sorted sample, as the density itself keeps it
     z = (values - draft.median) / draft.sd
     groups: tuple[Any, ...] = ()
     if place is not None:
@@ -97,7 +134,15 @@ def views(evidence: Evidence, column: str) -> Iterator[View]:
 
     def own(by: str, codes: Ints, window_codes: Ints) -> View:
         return View(
-            by, values[finite], codes[finite], window_codes, values[rest], codes[rest], values[at], codes[at]
+            by,
+            values[finite],
+            codes[finite],
+            window_codes,
+            values[rest],
+            codes[rest],
+            values[at],
+            codes[at],
+            window[at],
         )
 
     yield own("", nothing, here)
@@ -108,17 +153,29 @@ def views(evidence: Evidence, column: str) -> Iterator[View]:
     if told > TELLING:
         both = _codes(np.concatenate([texts_of(before, name), texts_of(now, name)]))
         yield own(name, both[: len(values)], both[len(values) :])
-    shared = _by_peers(evidence, column, values, at, rest)
-    if shared is not None:
-        yield shared
+    for alike in (None, *_axes(evidence)):
+        shared = _by_peers(evidence, column, values, at, rest, alike)
+        if shared is not None:
+            yield shared
+
+
+def _axes(evidence: Evidence) -> list[str]:
+    """Axes of the place in which its peers differ: those that share its value may tell more than all."""
+    segment = evidence.findings[0].segment if evidence.findings else Segment()
+    return [a for a in segment.axes if a in evidence.peers.columns and evidence.peers[a].n_unique() > 1]
 
 
 def _by_peers(
-    evidence: Evidence, column: str, values: Floats, at: Ints, rest: NDArray[np.bool_]
+    evidence: Evidence, column: str, values: Floats, at: Ints, rest: NDArray[np.bool_], alike: str | None
 ) -> View | None:
     peers, past, before, now = evidence.peers, evidence.peers_reference, evidence.earlier, evidence.some
     if column not in peers.columns or column not in past.columns or peers.height < LEAST_TRIED:
         return None
+    if alike is not None:
+        same = pl.col(alike).cast(pl.String) == evidence.findings[0].segment[alike]
+        peers, past = peers.filter(same), past.filter(same)
+        if peers.height < LEAST_TRIED:
+            return None
     window = evidence.earlier_windows
     past = past.filter(np.isin(evidence.windows_of(past), np.unique(window[at])))
     if past.height < LEAST_TRIED:
@@ -139,6 +196,7 @@ def _by_peers(
         np.concatenate([np.full(int(rest.sum()), -1), _place(strata, there[finite])]).astype(np.int64),
         values[at],
         np.searchsorted(strata, tried).astype(np.int64),
+        window[at],
     )
 
 
