@@ -46,7 +46,7 @@ def error_spread(errors: ArrayLike, chance: ArrayLike, now: ArrayLike) -> ErrorS
     chance outcomes of the window's rows give; `now` float64[S] the same of the window at hand. An error's variance is
     taken to be a chance + b, with a (overdispersion) and b (days differ) common to all segments and not negative, times
     a factor of each segment, drawn to the common one as far as factors agree (`squeeze_variances`). The segments of a
-    window err together: all of them count as no more than twice its one error.
+    window err together: all of them count as one error.
 
     >>> rng = np.random.default_rng(0)
     >>> spread = error_spread(rng.normal(size=(50, 20)), np.ones((50, 20)), np.ones(20))
@@ -67,7 +67,7 @@ def error_spread(errors: ArrayLike, chance: ArrayLike, now: ArrayLike) -> ErrorS
     if not np.isfinite(squeezed.variance).all():
         return nothing
     windows = float(known.any(axis=1).sum())
-    df = np.minimum(squeezed.df, min(2.0 * windows, MOST_DF) if len(new) > 1 else windows)
+    df = np.minimum(squeezed.df, min(windows, MOST_DF))
     return ErrorSpread(squeezed.variance * (a * new + b), df, _skew(z, windows))
 
 

@@ -24,9 +24,9 @@ def expected_binary(rows: ArrayLike, rate: ArrayLike, margin: ArrayLike) -> dict
 
     `rows` float64[S, B] by bins in order of the margin; `rate` float64[S, B] (or [B]) how often events happen there;
     `margin` float64[B] the log-odds answered in each bin (or [S, B], as they are in each segment). With realised rates
-    this gives realised performance. Confidence-based performance estimation, in bins: Guillory et al. (2021), Predicting
-    with confidence on unseen distributions. The variance of the area is that of DeLong, DeLong & Clarke-Pearson (1988)
-    at the expected counts.
+    this gives realised performance. Confidence-based performance estimation, in bins: Guillory et al. (2021),
+    Predicting with confidence on unseen distributions. The variance of the area is that of DeLong, DeLong &
+    Clarke-Pearson (1988) at the expected counts.
 
     >>> out = expected_binary([[50.0, 50.0]], [[0.2, 0.8]], [-1.386, 1.386])
     >>> {name: round(float(found.value[0]), 2) for name, found in out.items()}
