@@ -41,6 +41,7 @@ from bench.monitoring.score import (
     missed,
     outside_rows,
     quiet_rows,
+    strays,
 )
 from bench.monitoring.worlds import ALL, World, make
 
@@ -130,7 +131,7 @@ def measure(folder: Path, half: Half, names: tuple[str, ...], peers: bool) -> li
             rows3, rows4 = [*rows3, *more3], [*rows4, *more4]
             found |= peer.versions_of(peer.python_of(tool), tool)
     said = f"{half.name} half, exchanges {', '.join(map(str, half.seeds))}; {', '.join(names)}"
-    raw = {"cells": cells(outcomes), "missed": missed(outcomes)}
+    raw = {"cells": cells(outcomes), "missed": missed(outcomes), "strays": strays(outcomes)}
     return [
         document("T3", f"quiet windows, {said}", found, rows3),
         {**document("T4", f"injected faults, {said}", found, rows4), **raw},

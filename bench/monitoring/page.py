@@ -147,7 +147,7 @@ def _save(figure: Any, path: Path) -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "jomon"
+    mpl.rcParams |= {"svg.hashsalt": "jomon", "svg.fonttype": "none"}
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)

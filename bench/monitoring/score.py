@@ -200,6 +200,11 @@ def missed(outcomes: Sequence[Outcome]) -> list[str]:
     return [_words(o) for o in outcomes if o.affected >= WITHIN_THREE and not _in_time(o)]
 
 
+def strays(outcomes: Sequence[Outcome]) -> list[str]:
+    """Findings outside their fault, in words, at most four of each fault."""
+    return [f"{o.world} {o.kind} {o.size} {o.segment}: {each}" for o in outcomes for each in o.elsewhere]
+
+
 def _words(o: Outcome) -> str:
     what = f"{o.world} {o.kind} {o.size} {o.segment} {' '.join(o.columns)}".strip()
     where = f"{o.affected} rows, window {o.window} of exchange {o.seed}"
