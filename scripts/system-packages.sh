@@ -5,7 +5,7 @@ set -eu
 apt-get update
 # skopeo: an independent reader of OCI layouts, against which the image store is tested (tests/store/test_skopeo.py).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends skopeo
-# postgresql: a real server to read a query from (tests/data/test_postgresql.py starts one of its own).
+# postgresql: a real server for the ledger and to read a query from (tests/conftest.py starts one of its own).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
 # chromium: a browser, in which the page at /docs has to work (tests/serving/test_page.py).
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium

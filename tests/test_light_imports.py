@@ -14,7 +14,7 @@ from jomon.project.scaffold import scaffold
 
 HEAVY = (
     "polars", "numba", "lightgbm", "pandas", "sklearn", "skops", "duckdb", "deltalake", "scipy", "matplotlib",
-    "sqlalchemy",
+    "sqlalchemy", "alembic",
 )  # fmt: skip
 SERVING = tuple(
     name for name in HEAVY if name not in ("numba", "scipy")

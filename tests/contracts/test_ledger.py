@@ -244,6 +244,15 @@ class TestChecks:
         assert [one["start"] for one in ledger.checks("flights", last=2)] == [DAY, 2 * DAY]
         assert ledger.checks("births") == []
 
+    def test_an_unknown_check_takes_nothing_back(self, ledger: Ledger, make_trouble: Make) -> None:
+        [made] = ledger.record("flights", day(1), [make_trouble(1)], 5, check=self.checked(1, "findings"))
+        unknown = self.checked(1, "unknown", None)
+        assert ledger.record("flights", day(1), [], 6, check=unknown) == []
+        assert ledger.incidents() == [made]
+        assert [one["status"] for one in ledger.checks("flights")] == ["unknown"]
+        with pytest.raises(ValueError, match="unknown has no troubles"):
+            ledger.record("flights", day(1), [make_trouble(1)], 7, check=unknown)
+
     def test_a_number_that_json_has_not_is_kept_as_text(self, ledger: Ledger) -> None:
         ledger.record("flights", day(0), [], 5, check=replace(self.checked(0), surprise=float("inf")))
         assert ledger.checks("flights")[0]["surprise"] == "inf"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from jomon.core.checks import CheckResult
 from jomon.core.errors import CorruptError, JomonError, StoreError
 from jomon.core.findings import Span
 from jomon.core.incidents import Trouble
@@ -116,8 +116,10 @@ def test_a_ledger_of_a_newer_program_is_refused(ledger_place: Path | str) -> Non
 
 def test_what_fails_within_keeps_nothing(ledger_place: Path | str, make_trouble: Make) -> None:
     with open_ledger(ledger_place) as ledger:
-        bad: Any = {"alpha": 0.05}
-        with pytest.raises(TypeError):  # after the incidents were written, in the same transaction
+        none: Any = None
+        window = Span(0, DAY)
+        bad = CheckResult("flights", window, "findings", "", 9, 0, none, 0.1, 1.0, 2.0, 4, 0, 60, "60 days")
+        with pytest.raises(StoreError):  # after the incidents were written, in the same transaction
             ledger.record("flights", Span(0, DAY), [make_trouble(0)], at=5, check=bad)
         assert ledger.incidents() == []
         assert ledger.notifications("flights").waiting == 0
@@ -163,17 +165,17 @@ def test_a_full_disk_is_told_and_keeps_what_was_there(small_disk: Path, make_tro
 
 
 def test_one_that_is_written_by_another_for_too_long_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_trouble: Make
+    ledger_place: Path | str, monkeypatch: pytest.MonkeyPatch, make_trouble: Make
 ) -> None:
     monkeypatch.setattr("jomon.store.sql.opening.WAIT_SECONDS", 0.2)
-    with open_ledger(tmp_path / "ledger.db") as ledger:
-        other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        assert ledger.incidents() == []  # who reads does not wait for who writes
-        with pytest.raises(StoreError, match=r"in use by another process for more than 0\.2 seconds"):
-            ledger.record("flights", Span(0, DAY), [make_trouble(0)], at=5)
-        other.close()
+    other = Database(ledger_place)
+    with open_ledger(ledger_place) as ledger:
+        with other.writing("flights"):
+            assert ledger.incidents() == []  # who reads does not wait for who writes
+            with pytest.raises(StoreError, match=r"in use by another process for more than 0\.2 seconds"):
+                ledger.record("flights", Span(0, DAY), [make_trouble(0)], at=5)
         ledger.record("flights", Span(0, DAY), [make_trouble(0)], at=5)
+    other.close()
 
 
 def test_a_server_that_is_away_is_told_without_user_and_password(needs: Any) -> None:

@@ -88,7 +88,7 @@ class Growth:
 
 def likeness(one: Trouble, other: Trouble) -> float:
     """How far two troubles are the same: 0 (not at all) to 1 (family, columns and segments agree)."""
-    if FAMILIES[one.cause.kind] != FAMILIES[other.cause.kind]:
+    if _family(one) != _family(other):
         return 0.0
     kind = 1.0 if one.cause.kind == other.cause.kind else _OTHER_KIND
     return kind * _shared(set(one.columns), set(other.columns)) * _parts_alike(one.parts, other.parts)
@@ -143,6 +143,11 @@ def widened(extent: Extent, more: Growth) -> Extent:
 def extent_of(trouble: Trouble) -> Extent:
     """The extent of an incident that has one trouble."""
     return Extent(trouble.parts, trouble.columns, trouble.severity)
+
+
+def _family(trouble: Trouble) -> str:
+    """The family of its cause; a kind that only another version knows is a family of its own."""
+    return FAMILIES.get(trouble.cause.kind, trouble.cause.kind)
 
 
 def _order(trouble: Trouble) -> tuple[str, ...]:

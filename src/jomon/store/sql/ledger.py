@@ -62,11 +62,15 @@ class Ledger:
         """Keep what a check of a window found; gives the incident of each trouble, in their order.
 
         It replaces what an earlier check of the same window said, and the same said twice changes nothing. `check` (its
-        result) and `online` (the state of the online procedure after it) are kept in the same transaction. Raises
-        `ValueError` for a trouble of another window.
+        result) and `online` (the state of the online procedure after it) are kept in the same transaction. A check that
+        is `unknown` says nothing and takes nothing back. Raises `ValueError` for a trouble of another window, and for
+        troubles of an unknown check.
         """
+        unknown = check is not None and check.status == "unknown"
+        if unknown and troubles:
+            raise ValueError("a check that is unknown has no troubles")
         with self._database.writing(fleet) as connection:
-            keys = recording.record(connection, fleet, window, troubles, at)
+            keys = [] if unknown else recording.record(connection, fleet, window, troubles, at)
             found = reading.load(connection, keys)
             if check is not None:
                 _keep_check(connection, replace(check, fleet=fleet, window=window), found, at)
