@@ -86,19 +86,26 @@ def troubles_of(
     The parts of a trouble are the cheapest set of segments by description length; those of its finest segments that do
     not show it stand in its evidence as `exceptions`. Losses are left to the caller.
     """
-    groups: list[_Group] = []
-    for findings, cause in explained:
-        if not findings:
-            continue
-        one = _Group([cause], list(findings), list(findings))
-        same = next((g for g in groups if _same(g, one, sources or {})), None)
+    singles = [_Group([cause], list(findings), list(findings)) for findings, cause in explained if findings]
+    broken = _merged([one for one in singles if one.cause.kind not in ORDINARY], sources or {})
+    ordinary = [one for one in singles if one.cause.kind in ORDINARY]
+    kept = _absorbed([*broken, *ordinary], cells)  # place by place, before what is left is put together
+    groups = _absorbed(_merged(kept, sources or {}), cells)
+    return [_trouble(group, cells, levels) for group in groups]
+
+
+def _merged(groups: Sequence[_Group], sources: Mapping[str, str]) -> list[_Group]:
+    """Groups of one cause as one."""
+    kept: list[_Group] = []
+    for group in groups:
+        same = next((k for k in kept if _same(k, group, sources)), None)
         if same is None:
-            groups.append(one)
+            kept.append(group)
         else:
-            same.causes.append(cause)
-            same.findings += findings
-            same.own += findings
-    return [_trouble(group, cells, levels) for group in _absorbed(groups, cells)]
+            same.causes += group.causes
+            same.findings += group.findings
+            same.own += group.own
+    return kept
 
 
 def _same(one: _Group, other: _Group, sources: Mapping[str, str]) -> bool:

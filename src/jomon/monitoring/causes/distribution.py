@@ -148,7 +148,7 @@ def gradual(evidence: Evidence) -> tuple[float, int] | None:
         return None
     at = np.arange(len(sizes))
     best: dict[str, tuple[float, int]] = {}
-    for begin in range(0, len(sizes) - 1):
+    for begin in range(len(sizes) - 1):
         shapes = {"ramp": np.maximum(at - begin, 0.0), "step": (at > begin).astype(np.float64)}
         for name, shape in shapes.items():
             if name == "ramp" and len(sizes) - begin < 5:

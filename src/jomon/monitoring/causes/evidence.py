@@ -137,7 +137,8 @@ class Evidence:
         rows = self.rows.sort(self.time)
         if rows.height <= MOST_ROWS:
             return rows
-        return rows[np.linspace(0, rows.height - 1, MOST_ROWS).astype(np.int64).tolist()]
+        at = np.linspace(0, rows.height - 1, MOST_ROWS).astype(np.int64)
+        return rows.select(pl.all().gather(at.tolist()))
 
     @cached_property
     def earlier(self) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ FREE_LEAD = 3.0
 """Nats that a free factor must be ahead of the best known conversion."""
 WORST, ATOMS, SCREEN, KEPT, GRID = 5, 256, 16, 60, 161
 FINEST = 1e-6
-ON_SCALE = 0.8
+ON_SCALE, MOST_OF_DAY = 0.8, 0.7
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def warmer_day(background: NumberBackground, shift: Candidate) -> Candidate | No
     values = background.values[background.known]
     seen = np.unique(background.reference)
     place = np.searchsorted(seen, values).clip(0, len(seen) - 1)
-    if np.mean(np.abs(seen[place] - values) <= background.step) < ON_SCALE:
+    on_scale = np.mean(np.abs(seen[place] - values) <= background.step) >= ON_SCALE
+    if not on_scale or shift.evidence["share"] < MOST_OF_DAY:
         return None
     spread = max(1.2 * background.offsets, background.step)
     constant = shift.evidence["constant"]
@@ -191,11 +193,14 @@ class _Maps:
             new.append(np.full(len(atoms), self.values[row]))
         return np.concatenate(new), np.concatenate(old)
 
-    def _searched(self, tried: Floats, mapped, reach: float) -> tuple[float, float, float, float]:  # type: ignore[no-untyped-def]
+    def _searched(
+        self, tried: Floats, mapped: Callable[[Floats], tuple[Floats, Floats]], reach: float
+    ) -> tuple[float, float, float, float]:
         """The best number, where its likelihood ends (95%), and the price of having found it."""
         if len(self.values) > SCREEN:
             worst = np.argsort(self.base)[:SCREEN]
-            tried = tried[np.argsort(-self.gain(*mapped(tried), worst))[:KEPT]]
+            factor, offset = mapped(tried)
+            tried = tried[np.argsort(-self.gain(factor, offset, worst))[:KEPT]]
         best = float(tried[np.argmax(self.gain(*mapped(tried)))])
         step = self.background.step * reach / self.reach
         for span in (2 * reach / GRID, step, 0.2 * step):

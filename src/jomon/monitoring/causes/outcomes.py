@@ -65,8 +65,10 @@ class Outcomes:
         return out
 
     def fit(self, design: Floats, prior: float | None = None) -> tuple[float, Floats]:
-        """The gain of margin + design @ b over the margin alone, less the prior's share of it, and b float64[k], at the best b under a normal prior
-        of variance `prior`; `design` float64[n, k]."""
+        """The gain of margin + design @ b over the margin alone, less the prior's share of it, and b float64[k].
+
+        At the best b under a normal prior of variance `prior`; `design` float64[n, k].
+        """
         k = design.shape[1]
         precision = np.eye(k) * (RIDGE if prior is None else 1.0 / prior)
         b = np.zeros(k)
@@ -110,8 +112,8 @@ def labels_flipped(outcomes: Outcomes) -> Candidate | None:
         (OUTCOME,),
         fit.gain + more,
         fit.gain + more - net + DAY_PRICE,
-        f"The opposite was recorded of {percent(fit.share)} of {rows_in_words(len(ratio))}: {percent(outcomes.y.mean())}"
-        f" have the outcome, {percent(float(answer.mean()))} were to be expected.",
+        f"The opposite was recorded of {percent(fit.share)} of {rows_in_words(len(ratio))}:"
+        f" {percent(float(outcomes.y.mean()))} have the outcome, {percent(float(answer.mean()))} were to be expected.",
         {
             "share": fit.share,
             "share_low": fit.low,
@@ -135,8 +137,8 @@ def changed_behaviour(evidence: Evidence, outcomes: Outcomes) -> Candidate | Non
         (),
         gain,
         free(1, rows),
-        f"Outcomes are {observed:.3g} on average of {rows_in_words(rows)} where {expected:.3g} was answered, {direction}"
-        " than the same inputs meant before.",
+        f"Outcomes are {observed:.3g} on average of {rows_in_words(rows)} where {expected:.3g} was answered,"
+        f" {direction} than the same inputs meant before.",
         numbers,
     )
     first = [f.column for f in evidence.findings if f.kind == "behaviour" and f.column]
@@ -190,13 +192,16 @@ def _design(evidence: Evidence, frame: pl.DataFrame, column: str) -> tuple[Float
             return None, ()
         here = texts_of(frame, column)
         return np.stack([(here == v) for v in some], axis=1).astype(np.float64), [str(v) for v in some]
-    if column == HOUR:
-        here, before = evidence.minutes_of(frame) / 60.0, evidence.minutes_of(evidence.earlier) / 60.0
-    else:
-        here, before = numbers_of(frame, column), numbers_of(evidence.earlier, column)
-    before = np.sort(before[np.isfinite(before)])
-    if len(before) < 2 or before[0] == before[-1]:
+    now, earlier = _along(evidence, frame, column), _along(evidence, evidence.earlier, column)
+    known = np.sort(earlier[np.isfinite(earlier)])
+    if len(known) < 2 or known[0] == known[-1]:
         return None, ()
-    low, high = (np.searchsorted(before, here, side=side) for side in ("left", "right"))  # type: ignore[call-overload]
-    rank = (low + high) / (2 * len(before)) - 0.5
-    return np.where(np.isfinite(here), np.sqrt(12.0) * rank, 0.0)[:, None], ["high"]
+    rank = (np.searchsorted(known, now, "left") + np.searchsorted(known, now, "right")) / (
+        2 * len(known)
+    ) - 0.5
+    return np.where(np.isfinite(now), np.sqrt(12.0) * rank, 0.0)[:, None], ["high"]
+
+
+def _along(evidence: Evidence, frame: pl.DataFrame, column: str) -> Floats:
+    """A number's values, or the hours of the day, float64[n]."""
+    return evidence.minutes_of(frame) / 60.0 if column == HOUR else numbers_of(frame, column)

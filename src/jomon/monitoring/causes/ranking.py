@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jomon.core.findings import Cause, CauseKind
+from jomon.core.findings import Cause, CauseKind, Finding
 from jomon.monitoring.causes.backgrounds import (
     CategoryBackground,
     NumberBackground,
@@ -175,7 +175,7 @@ def _gradual(evidence: Evidence, found: list[Candidate]) -> list[Candidate]:
     ]
 
 
-def _score_findings(evidence: Evidence):  # type: ignore[no-untyped-def]
+def _score_findings(evidence: Evidence) -> list[Finding]:
     return [f for f in evidence.findings if f.kind == "score" or f.column in ("score", MARGIN, "answer")]
 
 

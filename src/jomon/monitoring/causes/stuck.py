@@ -32,7 +32,11 @@ def stuck(evidence: Evidence, background: NumberBackground | CategoryBackground)
     """
     column = background.column
     number = isinstance(background, NumberBackground)
-    values = background.values[background.known].astype(np.object_) if number else background.values
+    values = (
+        background.values[background.known].astype(np.object_)
+        if isinstance(background, NumberBackground)
+        else background.values
+    )
     values = np.array([v for v in values if v is not None], np.object_)
     if len(values) < LEAST_ROWS:
         return None
@@ -123,8 +127,10 @@ def _choice(background: NumberBackground | CategoryBackground, value: object, ki
 def _largest(
     windows: Ints, values: Floats | Texts, common: dict[object, float], own: float, rows: int, quantile: float
 ) -> float:
-    """The largest share that a value about as common as `own` took in earlier windows, at a quantile of them; windows of fewer than half of
-    `rows` rows are left out where others are."""
+    """The largest share that a value about as common as `own` took in earlier windows, at a quantile of them.
+
+    Windows of fewer than half of `rows` rows are left out where others are.
+    """
     code = np.unique(values, return_inverse=True)[1]
     at = np.unique(windows, return_inverse=True)[1]
     width, length = int(code.max()) + 1, int(at.max()) + 1
