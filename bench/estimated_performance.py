@@ -22,7 +22,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ class Study:
 
     `levels` are columns whose segments are estimated, those with a median of `rows` rows in a window; NannyML gets the
     fleet and the segments of `beside` (none: the fleet alone), `anew` of which with references fitted anew in every
-    `every`th window (the fleet: in each).
+    `every`th window (the fleet: in each). `leaves`: a column that is made to leave the reference in half of the rows of
+    one window after another, to see whether estimates are refused.
     """
 
     name: str
@@ -76,12 +77,13 @@ class Study:
     beside_rows: int = 0
     anew: int = 1000
     every: int = 1
+    leaves: str = ""
 
 
 FLIGHTS = HERE.parent / "examples" / "flights"
 PLACES = (("carrier",), ("origin",), ("carrier", "origin"), ("origin", "dest"))
 FULL = (
-    Study("flights, weeks", FLIGHTS, "2013-05-01", 7, 11, 23, PLACES, 30, PLACES[:3], 200),
+    Study("flights, weeks", FLIGHTS, "2013-05-01", 7, 11, 23, PLACES, 30, PLACES[:3], 200, leaves="temp"),
     Study("flights, days", FLIGHTS, "2013-05-01", 1, 60, 166, PLACES, 30),
     Study(
         "births, weeks",
@@ -374,6 +376,9 @@ def results(study: Study, data: Scored) -> tuple[list[Row], list[dict[str, Any]]
             how: theirs[f"{how}:{metric}:value"] for how in REFERENCES if f"{how}:{metric}:value" in theirs
         }
         raw[metric] = {name: listed(values[first:, 0]) for name, values in series.items()}
+    if study.leaves:
+        with step(f"{study.name}: leaving the reference"):
+            rows.append(leaving(study, data, members))
     rows += refusals(study, data, mine, truth, len(members))
     rows += [
         single(f"{study.name}: seconds, NannyML, {REFERENCES[how]}", s, "s") for how, s in seconds.items()
@@ -409,6 +414,40 @@ def refusals(study: Study, data: Scored, mine: Estimated, truth: dict[str, Array
         single(f"{study.name}: refused of {asked} estimates of {SAID[metric]}: {reason}", n, "", asked)
         for reason, n in reasons.items()
     ] or [single(f"{study.name}: refused of {asked} estimates of {SAID[metric]}", 0, "", asked)]
+
+
+def leaving(study: Study, data: Scored, members: list[tuple[int, int]]) -> Row:
+    """How many estimates are refused in windows in which a column leaves the reference in half of the rows.
+
+    The rows keep their scores, so that the column alone can tell.
+    """
+    values = np.asarray(data.columns[study.leaves])
+    away = np.nanmax(values) + 0.5 * (np.nanmax(values) - np.nanmin(values))
+    half = np.random.default_rng(0).random(len(values)) < 0.5
+    refused, asked = 0, 0
+    for window in range(study.counted, data.windows):
+        rows = np.flatnonzero(data.window <= window)
+        gone = np.where(half & (data.window == window), away, values)[rows]
+        columns = {
+            name: column.take(rows) if isinstance(column, Coded) else column[rows]
+            for name, column in data.columns.items()
+        }
+        now = replace(
+            data,
+            margin=data.margin[rows],
+            target=data.target[rows],
+            window=data.window[rows],
+            known_from=data.known_from[: window + 1],
+            columns=columns | {study.leaves: gone},
+            codes={level: codes[rows] for level, codes in data.codes.items()},
+        )
+        found = ours(study, now, members)
+        metric = found.metrics[0]
+        there = found.rows[window] > 0
+        refused += int((there & np.isnan(found.value[metric][window])).sum())
+        asked += int(there.sum())
+    what = f"{study.name}: refused where {study.leaves} leaves the reference in half of the rows"
+    return {**share(what, np.arange(asked) < refused), "n": asked}
 
 
 def measure(full: bool) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def logistic_rates(events: ArrayLike, rows: ArrayLike, margin: ArrayLike, prior_
     the bins like the rows, keep the slope finite.
 
     >>> logistic_rates([12, 50, 88], [100, 100, 100], [-1.0, 0.0, 1.0]).round(2).tolist()
-    [0.12, 0.5, 0.88]
+    [0.13, 0.5, 0.87]
     """
     y, n, m = (np.asarray(a, np.float64) for a in (events, rows, margin))
     total = n.sum()
