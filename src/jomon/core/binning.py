@@ -129,24 +129,30 @@ class Binning:
         return json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
 
 
+OUTER = 3
+"""Bins on either side of what the reference had: another season, or another unit, moves values beyond it."""
+
+
 def number_edges(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
-    """Edges that split the values (NaN left out) into at most `bins` about equally full bins.
+    """Edges that split the values (NaN left out) into at most `bins` about equally full bins, and what may come beyond
+    them into `OUTER` bins more on each side, as wide as the middle half of the values; none where all are equal.
 
-    A value that alone would fill several bins, or all of the first, has one of its own.
-
-    >>> number_edges(np.arange(100.0), 4)
-    (25.0, 50.0, 75.0)
-    >>> number_edges(np.array([0.0] * 90 + [0.5, 1.0] * 5), 4)
-    (0.5,)
+    >>> number_edges(np.arange(101.0), 4)
+    (-100.0, -50.0, 0.0, 25.0, 50.0, 75.0, 100.00000000000001, 150.0, 200.0)
     """
     known = np.sort(values[~np.isnan(values)])
-    if not len(known):
+    if not len(known) or known[0] == known[-1]:
         return ()
     cuts = known[np.minimum((np.arange(1, bins) * len(known)) // bins, len(known) - 1)]
-    at, times = np.unique(cuts, return_counts=True)
-    behind = np.searchsorted(known, at[(times > 1) | (at == known[0])], side="right")
-    edges = np.unique(np.concatenate([at[at > known[0]], known[behind[behind < len(known)]]]))
-    return tuple(float(edge) for edge in edges)
+    inner = [float(edge) for edge in np.unique(cuts) if edge > known[0]]
+    quarter, three = np.quantile(known, [0.25, 0.75])
+    width = float(three - quarter) or float(known[-1] - known[0])
+    below = [float(known[0]) - step * width for step in range(OUTER - 1, -1, -1)]
+    above = [
+        float(np.nextafter(known[-1], np.inf)),
+        *(float(known[-1]) + step * width for step in range(1, OUTER)),
+    ]
+    return (*below, *inner, *above)
 
 
 def numeric_codes(column: ColumnBins, values: NDArray[np.float64]) -> NDArray[np.int64]:
