@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
+from bench.monitoring.jomon_causes import incidents
 from bench.monitoring.plan import FIRST
 from bench.monitoring.profiles import Profiler
-from bench.monitoring.sides import Said, Spoken, Told
+from bench.monitoring.sides import Said, Spoken
 from bench.monitoring.worlds import Floats, World
 from jomon.monitoring.cells import Cells
 from jomon.monitoring.explaining import Explanation, explained
@@ -91,11 +92,14 @@ class JomonSession:
         new = self.facts.new_season(window)
         past = self._before(window, changed, new)
         judged = judge(statistics, past, self.rate, new_season=new)
-        told = tuple(self._told(one) for one in explained(tests, statistics, judged, past))
+        found = tuple(self._findings(one) for one in explained(tests, statistics, judged, past))
+        rows = self.world.by_window[window] if frames is None else frames[-1]
+        earlier = {} if frames is None else dict(zip(windows[:-1], frames[:-1], strict=True))
+        told = incidents(self.world, window, rows, earlier, found)
         p = judged.verdict.p
-        if new and not told:
+        if new and not found:
             p = max(p, 0.5)
-        findings = tuple(one for each in told for one in each.findings)
+        findings = tuple(one for each in found for one in each)
         unknown = not np.isfinite(judged.critical)
         return Said(window, findings, told, time.perf_counter() - started, float(p), unknown)
 
@@ -143,14 +147,14 @@ class JomonSession:
                     past.families[key][place] = values
         return past
 
-    def _told(self, one: Explanation) -> Told:
-        """An explanation as an incident: one finding for each column and kind, in the segment that explains."""
+    def _findings(self, one: Explanation) -> tuple[Spoken, ...]:
+        """An explanation as findings: one for each column and kind, in the segment that explains."""
         segment = dict(self.fleet.levels[one.place.level].segments[one.place.segment].items)
         most: dict[tuple[str, str], float] = {}
         for test in one.tests:
             key = (self.profiler.binning.columns[test.key.column].name, test.key.kind)
             most[key] = max(most.get(key, 0.0), test.surprise)
-        return Told(tuple(Spoken(segment, *key, surprise) for key, surprise in most.items()), None)
+        return tuple(Spoken(segment, *key, surprise) for key, surprise in most.items())
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import polars as pl
 
 from bench.monitoring.faults import CHANGED, OUTCOMES, Change, Fault, Making, inside, with_values
 from bench.monitoring.worlds import Bools, Floats, Ints, World
+from jomon.core.findings import CauseKind
 
 
 def labels_flipped(make: Making) -> Fault:
-    """Yes for no and no for yes; of counts, those of a member in reversed order, the largest for the smallest."""
+    """Yes for no and no for yes; of counts, those of a member in reversed order, the largest for the smallest, which is
+    a changed behaviour as well: counts have no labels."""
     world = make.world
 
     def apply(rows: pl.DataFrame, _: int, draw: np.random.Generator) -> Change:
@@ -21,7 +23,8 @@ def labels_flipped(make: Making) -> Fault:
         new = 1 - old if world.fleet.kind == "binary" else _reversed(world, rows.filter(pl.Series(taken)))
         return with_values(rows, taken, {"target": new}), int((new != old).sum())
 
-    return make.fault((), ("labels_flipped",), apply, kinds=OUTCOMES[:-1])
+    more: tuple[CauseKind, ...] = () if world.fleet.kind == "binary" else ("changed_behaviour",)
+    return make.fault((), ("labels_flipped", *more), apply, kinds=OUTCOMES[:-1])
 
 
 def _reversed(world: World, rows: pl.DataFrame) -> Floats:
