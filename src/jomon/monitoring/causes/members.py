@@ -27,6 +27,10 @@ KNOTS, MOST_VALUES, RIDGE = 6, 40, 1.0
 NEWER = 0.3
 """The share of the reference, the newest windows, on which the explanation of margins is tried."""
 LEAST_WINDOWS = 8
+RARE_NULL = 0.02
+"""Rows that lack what fewer earlier rows lacked are not explained: how a member answers them is not known."""
+WITHOUT_IMAGE = 5.0
+"""Nats that an explanation by earlier margins must be ahead, beside one by the image itself."""
 
 
 def defective(evidence: Evidence) -> Candidate | None:
@@ -39,7 +43,9 @@ def defective(evidence: Evidence) -> Candidate | None:
         meant = np.asarray(evidence.rescore(evidence.rows), np.float64)
         known = np.isfinite(meant) & np.isfinite(recorded)
         if known.sum() >= LEAST_ROWS:
-            return _recomputed(evidence, recorded, meant, known)
+            found = _recomputed(evidence, recorded, meant, known)
+            if found is not None or not evidence.release.new:
+                return found  # a new image may be defective itself, and then answers as it did
     return _likely(evidence)
 
 
@@ -100,7 +106,7 @@ def _most(values: np.ndarray) -> list[str]:
 def _likely(evidence: Evidence) -> Candidate | None:
     """Margins of the window against a ridge regression on earlier ones, and against the residuals of the newest of
     them: a mean and a spread of their own must be beyond those of every earlier window."""
-    before, now = evidence.earlier, evidence.some
+    before, now = evidence.earlier, _supported(evidence)
     if before.height < LEAST_REFERENCE or MARGIN not in before.columns:
         return None
     window = evidence.earlier_windows
@@ -134,7 +140,7 @@ def _likely(evidence: Evidence) -> Candidate | None:
         evidence,
         np.ones(evidence.rows.height, bool),
         float(gain),
-        free(2, len(today)),
+        free(2, len(today)) + WITHOUT_IMAGE,
         f"The margins of {rows_in_words(len(today))} are {np.mean(today - middle):+.3g} in the mean and"
         f" {np.sqrt(own_energy) * sd:.3g} in spread from what their inputs made likely (spread {sd:.3g} before)",
         {
@@ -145,6 +151,18 @@ def _likely(evidence: Evidence) -> Candidate | None:
             "recomputed": False,
         },
     )
+
+
+def _supported(evidence: Evidence) -> pl.DataFrame:
+    """Rows with inputs such as earlier rows had."""
+    rows, before = evidence.some, evidence.earlier
+    kept = pl.lit(value=True)
+    for column in evidence.numbers:
+        if before[column].null_count() < RARE_NULL * before.height:
+            kept &= pl.col(column).is_not_null()
+    for column in evidence.categories:
+        kept &= pl.col(column).is_in(before[column].unique().implode()) | pl.col(column).is_null()
+    return rows.filter(kept)
 
 
 def _gain(rest: Floats, sd: float) -> float:

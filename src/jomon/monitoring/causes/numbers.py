@@ -62,7 +62,7 @@ def changed_unit(background: NumberBackground) -> Candidate | None:
         name: str | None = CONVERSIONS[known].name
     else:
         assert free is not None
-        factor, offset, net, name = free.factor, 0.0, free.net, None
+        factor, offset, net, name = free.factor, 0.0, free.net - FREE_LEAD, None
     close = [CONVERSIONS[i].name for i in np.argsort(-nets) if nets[i] > net - DROP]
     numbers: dict[str, object] = {
         "name": name,

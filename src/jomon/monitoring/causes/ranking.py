@@ -33,6 +33,8 @@ ORDINARY: frozenset[CauseKind] = frozenset(
 )
 RARE = 3.0
 """Nats by which something broken is less likely beforehand than a change of the world."""
+RARE_LABELS = 0.5
+"""The same of flipped labels, where the change of behaviour that does the same is itself a large one."""
 LEAST_RAMP = 2.0
 LEAD_SCALE = 4.0
 """Nats of lead at which a cause is e times as likely as the next: rows of a window are not independent, so a nat of
@@ -75,7 +77,9 @@ def chosen(found: Iterable[Candidate]) -> Cause:
 
 def net(candidate: Candidate) -> float:
     """Score of a candidate, less `RARE` for what is broken."""
-    return candidate.score - (0.0 if candidate.kind in ORDINARY else RARE)
+    if candidate.kind in ORDINARY:
+        return candidate.score
+    return candidate.score - (RARE_LABELS if candidate.kind == "labels_flipped" else RARE)
 
 
 def candidates(evidence: Evidence) -> list[Candidate]:
