@@ -6,6 +6,7 @@ window, is taken off first, both shrunk by the variance that the answers imply.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from jomon.monitoring.cells import Floats, Ints
 from jomon.monitoring.family import Family
-from jomon.monitoring.statistics import of_size
+from jomon.monitoring.statistics import Measured, of_size
 
 if TYPE_CHECKING:
     from jomon.monitoring.window_statistics import WindowStatistics
@@ -27,23 +28,44 @@ def outcome_statistics(
 ) -> dict[Family, Floats]:
     """`calibration` (of the column of all rows), or `behaviour` (and for scores `discrimination`), float64[ways, S]."""
     fleet = tests.fleet
+    found: dict[Family, list[Floats]] = {}
+    for number, _way, measured, labelled in _measured(tests, column, masked):
+        for kind, one in measured.items():
+            values = of_size(kind, one, labelled, fleet.practical)
+            few = labelled < fleet.min_rows
+            found.setdefault(Family(number, column, kind), []).append(np.where(few, np.nan, values))
+    return {family: np.stack(values) for family, values in found.items()}
+
+
+def outcome_effect(tests: WindowStatistics, family: Family, way: int, segment: int) -> tuple[float, float]:
+    """The effect of one test of outcomes and half the width of its 95% interval."""
+    for number, at, measured, labelled in _measured(tests, family.column, None):
+        if (number, at) == (family.level, way) and family.kind in measured:
+            effect = float(measured[family.kind][1][segment])
+            return effect, 1.96 / float(np.sqrt(max(labelled[segment], 1.0)))
+    raise KeyError(family)
+
+
+def _measured(
+    tests: WindowStatistics, column: int, masked: NDArray[np.bool_] | None
+) -> Iterator[tuple[int, int, Measured, Floats]]:
+    """Level, way, statistics with effects, and rows with outcome (float64[S]), level by level and way by way."""
+    fleet = tests.fleet
     binning = fleet.cells.cube.binning
     bins, where = binning.columns[column], binning.slice(column)
     if bins.kind in ("clock", "duplicates") or bins.name in fleet.cells.cube.axes:
-        return {}
-    now, before = ({}, {})
+        return
+    now: dict[str, Floats] = {}
+    before: dict[str, Floats] = {}
     for name, (recent, earlier) in tests.outcome_sums.items():
         keep = 1.0 if masked is None else (~masked)[:, None]
         now[name], before[name] = recent[:, where] * keep, earlier[:, where] * keep
-    out: dict[Family, Floats] = {}
     for number, level in enumerate(fleet.levels):
         mine = {name: level.sum(values) for name, values in now.items()}
         past = {name: level.sum(values) for name, values in before.items()}
         residual, variance, labelled = _residuals(mine, past)
-        unknown = labelled < fleet.min_rows
-        found: dict[str, list[Floats]] = {}
         ways: list[Ints | None] = [None, *(group for _, group in fleet.groups[number])]
-        for group in ways:
+        for way, group in enumerate(ways):
             rest = residual if group is None else residual - _peers(residual, variance, labelled, group)
             if bins.kind == "rows":
                 measured = {"calibration": _mean(rest[:, 0], variance[:, 0], labelled)}
@@ -51,11 +73,7 @@ def outcome_statistics(
                 measured = {"discrimination": _slope(rest, variance, labelled, bins.size)}
             else:
                 measured = {"behaviour": _shape(rest, variance, labelled)}
-            for kind, one in measured.items():
-                found.setdefault(kind, []).append(of_size(kind, one, labelled, fleet.practical))
-        for kind, values in found.items():
-            out[Family(number, column, kind)] = np.where(unknown, np.nan, np.stack(values))
-    return out
+            yield number, way, measured, labelled
 
 
 def _residuals(now: dict[str, Floats], past: dict[str, Floats]) -> tuple[Floats, Floats, Floats]:

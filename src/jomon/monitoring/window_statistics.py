@@ -186,6 +186,28 @@ class WindowStatistics:
         """Whether any row of the windows has its outcome."""
         return bool(self._now.between("labelled", self._first, self.window + 1).any())
 
+    def level_counts(self, number: int, column: int) -> tuple[Floats, Floats]:
+        """Rows by segment, stratum and bin of one column, and those of the history, float64[S, H, B] each."""
+        where = self.fleet.cells.cube.binning.slice(column)
+        kind = self.fleet.cells.cube.binning.columns[column].kind
+        history = self._volumes if kind == "rows" else self._history
+        level = self.fleet.levels[number]
+        return level.sum(self._observed[:, :, where]), level.sum(history[:, :, where])
+
+    def place_rows(self, number: int, segment: int) -> float:
+        """Rows of the windows in one segment."""
+        counts = self.level_counts(number, self._rows_column)[0]
+        return float(counts[segment, :, 0].sum())
+
+    def place_expected(self, number: int, segment: int) -> float:
+        """Rows that its history makes likely for one segment."""
+        counts = self.level_counts(number, self._rows_column)[1]
+        return float(counts[segment, :, 0].sum())
+
+    @cached_property
+    def _rows_column(self) -> int:
+        return self.fleet.cells.cube.binning.place("", "rows")
+
     def sums(self, measure: str) -> tuple[Floats, Floats]:
         """A measure of the windows and of their weighted history, float64[C, K] each, hours together."""
         cells = self.fleet.cells

@@ -21,6 +21,8 @@ not shown yet."""
 LEAST_SHAPE, MOST_SHAPE = 0.02, 0.5
 LEAST_STEP = 0.15
 """The step of the tail at least, in typical sizes: of tests that never moved little can be known."""
+UPPER = 0.2
+"""The share of the peaks from which their tail is extrapolated."""
 SHRINKAGE = 20.0
 """Windows of its own at which a test's size counts as much as the mean size of its family."""
 
@@ -49,6 +51,20 @@ class HistoryVerdict:
     def least(self) -> float:
         """The smallest p that so many windows can show."""
         return 1.0 / (self.windows + 1)
+
+    def tail(self, surprise: float) -> float:
+        """How often a quiet window is as surprising, beyond what n windows can count: the upper fifth of the peaks has
+        an exponential tail. For streams of checks, which need p values below 1 / (n + 1); it is extrapolated.
+        """
+        if not self.windows:
+            return 1.0
+        peaks = np.sort(self.peaks)
+        start = peaks[int(len(peaks) * (1 - UPPER))]
+        step = float((peaks[peaks >= start] - start).mean())
+        at_least = float((peaks >= surprise).sum() + 1) / (self.windows + 1)
+        if surprise <= start or step <= 0:
+            return at_least
+        return min(at_least, UPPER * math.exp(-(surprise - start) / step))
 
     def findings(self, level: float) -> NDArray[np.bool_]:
         """Which tests are found at `level`, bool[m]: of quiet windows at most that share has any."""
@@ -165,8 +181,8 @@ def _pooled(ratios: Floats) -> Floats:
 def _tail(excess: Floats, tests: Floats) -> tuple[Floats, Floats]:
     """Step and shape, float64[windows, 1] each, of a generalised Pareto tail by moments of all windows but each.
 
-    `excess` float64[windows, m] beyond the start, `tests` float64[windows]: how many belong to the tail. For shape k and
-    step s the mean is s / (1 - k), and the variance that times s / (1 - 2 k): Hosking & Wallis (1987), Parameter and
+    `excess` float64[windows, m] beyond the start, `tests` float64[windows]: how many belong to the tail. For shape k
+    and step s the mean is s / (1 - k), and the variance that times s / (1 - 2 k): Hosking & Wallis (1987), Parameter and
     quantile estimation for the generalized Pareto distribution.
     """
     count = np.maximum(tests.sum() - tests, 1e-12)
