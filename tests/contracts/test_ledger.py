@@ -243,6 +243,8 @@ class TestChecks:
         assert [one["start"] for one in ledger.checks("flights", since=DAY)] == [DAY, 2 * DAY]
         assert [one["start"] for one in ledger.checks("flights", last=2)] == [DAY, 2 * DAY]
         assert ledger.checks("births") == []
+        assert ledger.checked("flights") == [(day(0), "quiet"), (day(1), "quiet"), (day(2), "unknown")]
+        assert ledger.checked("flights", since=2 * DAY) == [(day(2), "unknown")]
 
     def test_an_unknown_check_takes_nothing_back(self, ledger: Ledger, make_trouble: Make) -> None:
         [made] = ledger.record("flights", day(1), [make_trouble(1)], 5, check=self.checked(1, "findings"))
@@ -312,7 +314,8 @@ class TestTheOutbox:
             taken = ledger.claim("flights", now)
             assert taken is not None
             assert taken.attempts == attempt
-            ledger.mark_failed(taken, now, "answered with status 500")
+            again = ledger.mark_failed(taken, now, "answered with status 500")
+            assert again is (attempt < MOST_ATTEMPTS)
             now += pause_after(attempt)
         assert ledger.claim("flights", 10**18) is None
         assert (ledger.notifications("flights").failed, ledger.notifications("flights").waiting) == (1, 0)

@@ -25,7 +25,7 @@ from jomon.project.notifying import DeliveryReport, deliver
 from jomon.project.slack_message import slack_message
 from jomon.store.ledger import open_ledger
 from jomon.store.sql.ledger import Ledger
-from jomon.store.sql.outbox import LEASE, pause_after
+from jomon.store.sql.outbox import LEASE, MOST_ATTEMPTS, pause_after
 
 Make = Callable[..., Trouble]
 DAY = 86_400_000_000
@@ -85,6 +85,11 @@ def hook() -> Iterator[Hook]:
     server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+
+
 @pytest.fixture
 def ledger(ledger_place: Path | str) -> Iterator[Ledger]:
     with open_ledger(ledger_place) as opened:
@@ -139,6 +144,19 @@ def test_opening_growth_to_a_higher_severity_closing_and_reopening_are_told_in_o
     assert [body["event"]["act"] for _, body in hook.got] == ["opened", "grew", "closed", "reopened"]
     assert [body["incident"]["state"] for _, body in hook.got] == ["open", "open", "closed", "open"]
     assert len(set(hook.ids)) == 4
+
+
+def test_what_a_server_refuses_too_often_is_given_up(told: Ledger, hook: Hook) -> None:
+    hook.status, now = 500, 0
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        report = send(told, hook.address, now)
+        now += pause_after(attempt)
+    assert report.problem == (
+        "The webhook in INCIDENTS_WEBHOOK answered with status 500: given up after 20 attempts."
+    )
+    assert (report.waiting, report.given_up) == (0, 1)
+    assert send(told, hook.address, 10**18) == DeliveryReport(0, 0, 0, 0, 1)
+    assert len(hook.got) == MOST_ATTEMPTS
 
 
 def test_what_a_server_refuses_is_sent_again_by_a_later_run(told: Ledger, hook: Hook) -> None:

@@ -145,3 +145,25 @@ with open_ledger""",
         check(ledger)
         assert len(ledger.incidents()) == (2 if moment == "after" else 0)
         assert ledger.online("flights") == ({"day": 0} if moment == "after" else None)
+
+
+def test_an_opener_killed_between_two_tables_leaves_none(ledger_place: Path | str) -> None:
+    code = """
+import os, signal, sys
+from alembic.operations import Operations
+from jomon.store.ledger import open_ledger
+
+make = Operations.create_table
+def dying(self, name, *others, **options):
+    if name == "checks":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make(self, name, *others, **options)
+import alembic.op
+alembic.op.create_table = lambda name, *others, **options: dying(alembic.op._proxy, name, *others, **options)
+open_ledger(sys.argv[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(ledger_place)], check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    with open_ledger(ledger_place) as ledger:
+        assert ledger.incidents() == []
+        assert ledger.checks("flights") == []

@@ -99,8 +99,9 @@ def deliver(
             _send(opener, address, webhook.format, taken, timeout)
         except _NotSentError as error:
             failed += 1
-            ledger.mark_failed(taken, clock(), str(error))
-            problem = f"The webhook in {webhook.url_from} {error}: it is tried again."
+            again = ledger.mark_failed(taken, clock(), str(error))
+            what = "it is tried again" if again else f"given up after {taken.attempts} attempts"
+            problem = f"The webhook in {webhook.url_from} {error}: {what}."
             if not error.alone:
                 break
         else:

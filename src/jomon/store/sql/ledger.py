@@ -124,6 +124,15 @@ class Ledger:
             found = [{**row.document, "at": row.at} for row in connection.execute(query)]
         return found[::-1]
 
+    def checked(self, fleet: str, since: int | None = None) -> list[tuple[Span, str]]:
+        """The windows of a fleet that were checked and end after `since`, the oldest first, each with its status."""
+        query = sa.select(checks.c.starts, checks.c.ends, checks.c.status).where(checks.c.fleet == fleet)
+        if since is not None:
+            query = query.where(checks.c.ends > since)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(checks.c.starts, checks.c.ends))
+            return [(Span(row.starts, row.ends), row.status) for row in rows]
+
     def online(self, fleet: str) -> dict[str, Any] | None:
         """The state of the online procedure of a fleet, as it was recorded last."""
         with self._database.reading() as connection:
@@ -142,10 +151,10 @@ class Ledger:
         with self._database.writing(taken.fleet) as connection:
             outbox.mark_sent(connection, taken.id, now)
 
-    def mark_failed(self, taken: Notification, now: int, error: str) -> None:
-        """It did not arrive, because of `error` (without any secret): it is tried again later, or given up."""
+    def mark_failed(self, taken: Notification, now: int, error: str) -> bool:
+        """It did not arrive, because of `error` (without any secret); gives whether it is tried again later."""
         with self._database.writing(taken.fleet) as connection:
-            outbox.mark_failed(connection, taken, now, error)
+            return outbox.mark_failed(connection, taken, now, error)
 
     def skip_notifications(self, fleet: str) -> int:
         """Let go of all that waits, where nobody is to be told; gives how many."""

@@ -77,8 +77,8 @@ def mark_sent(connection: sa.Connection, name: str, now: int) -> None:
     connection.execute(change.values(state="sent", sent_at=now, error=""))
 
 
-def mark_failed(connection: sa.Connection, taken: Notification, now: int, error: str) -> None:
-    """It did not arrive: due again after a pause that doubles, or given up."""
+def mark_failed(connection: sa.Connection, taken: Notification, now: int, error: str) -> bool:
+    """It did not arrive: due again after a pause that doubles, or given up; gives whether it is tried again."""
     given_up = taken.attempts >= MOST_ATTEMPTS
     change = sa.update(notifications).where(
         notifications.c.id == taken.id,
@@ -87,6 +87,7 @@ def mark_failed(connection: sa.Connection, taken: Notification, now: int, error:
     )
     state = "failed" if given_up else "waiting"
     connection.execute(change.values(state=state, next_at=now + pause_after(taken.attempts), error=error))
+    return not given_up
 
 
 def pause_after(attempts: int) -> int:
