@@ -14,7 +14,6 @@ from jomon.core.reference import Reference
 from jomon.oci import media
 from jomon.project import Project
 from jomon.project.fleet import Fleet
-from jomon.project.referencing import read_reference
 
 
 def test_an_image_carries_the_bins_of_the_rows_before_the_hold_out(built: Project) -> None:
@@ -91,9 +90,3 @@ def test_a_reference_that_is_none_is_refused(shop: Project) -> None:
     for broken in ({}, {**document, "counts": [1]}, {**document, "columns": [{"name": 1, "what": 2}]}):
         with pytest.raises(CorruptError, match="build it again"):
             Reference.from_canonical(broken)
-
-
-def test_reading_a_reference_needs_no_table(built: Project) -> None:
-    manifest = built.home.images.manifest(built.home.images.resolve(built.latest))
-    reference = read_reference(built.home.images, manifest)
-    assert reference is not None and reference.counts.dtype == np.int64

@@ -96,9 +96,10 @@ class Fleet:
     def learned_from(self) -> Reference | None:
         """The bins of the watched columns with the rows that the fleet learned from in each; None in an image that was
         built before there were any."""
-        from jomon.project.referencing import read_reference
-
-        return read_reference(self.home.images, self.manifest)
+        layers = self.manifest.layers_of(media.REFERENCE)
+        if not layers:
+            return None
+        return Reference.from_canonical(_json(self.home.images.read_blob(layers[0]), self.digest))
 
     @property
     def reference(self) -> Binning | None:
