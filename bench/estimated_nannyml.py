@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 warnings.filterwarnings("ignore")
+os.environ["OMP_NUM_THREADS"] = "1"  # small fits; threads only wait for one another
 os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"  # it would report its use over the network
 
 

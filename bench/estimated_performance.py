@@ -17,7 +17,6 @@ which CBPE does not offer, are computed from its own calibrated probabilities; D
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -60,8 +59,8 @@ class Study:
     """A fleet's windows of `days` days: `reference` ones, and from `counted` on those that are quoted.
 
     `levels` are columns whose segments are estimated, those with a median of `rows` rows in a window; NannyML gets the
-    fleet and the segments of `beside` (none: the fleet alone), `anew` of which with references fitted anew in every
-    `every`th window (the fleet: in each). `leaves`: a column that is made to leave the reference in half of the rows of
+    fleet and the segments of `beside` (none: the fleet alone), `anew` of which, as the fleet, with references fitted
+    anew in every `every`th window. `leaves`: a column that is made to leave the reference in half of the rows of
     one window after another, to see whether estimates are refused.
     """
 
@@ -75,7 +74,7 @@ class Study:
     rows: int
     beside: tuple[tuple[str, ...], ...] = ()
     beside_rows: int = 0
-    anew: int = 1000
+    anew: int = 8
     every: int = 1
     leaves: str = ""
 
@@ -96,11 +95,13 @@ FULL = (
         7,
         (("state",),),
         7,
-        6,
-        4,
+        0,
+        8,
     ),
 )
-SHORT = (Study("groceries, days", HERE / "fleets" / "groceries", "12w", 1, 28, 56, (("category",),), 1),)
+SHORT = (
+    Study("groceries, days", HERE / "fleets" / "groceries", "12w", 1, 28, 56, (("category",),), 1, every=14),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +278,7 @@ def nannyml(
         "windows": list(range(study.counted, data.windows)),
         "reference": study.reference,
         "known_from": data.known_from.tolist(),
-        "refitted": {"0": 1} | {str(at): study.every for at in chosen},
+        "refitted": {str(at): study.every for at in (0, *chosen)},
         "categories": categories,
     }
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
@@ -331,7 +332,7 @@ def results(study: Study, data: Scored) -> tuple[list[Row], list[dict[str, Any]]
                         f"{called}, {group}: mean absolute error",
                         error[:, part][known[:, part]].mean(),
                         "",
-                        known[:, part].sum(),
+                        int(known[:, part].sum()),
                     )
                 )
                 rows.append(
@@ -456,9 +457,8 @@ def measure(full: bool) -> dict[str, Any]:
     ratios: list[dict[str, Any]] = []
     series: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="jomon-bench-") as name:
-        place = Path(os.environ.get("JOMON_BENCH_PROJECTS", name))
         for study in FULL if full else SHORT:
-            data = scored(study, built(study, place / study.folder.name))
+            data = scored(study, built(study, Path(name, study.folder.name)))
             more, beside, raw = results(study, data)
             rows, ratios, series[study.name] = rows + more, ratios + beside, raw
     found = versions("lightgbm", "numpy") | peer.versions_of(peer.python_of("nannyml"), "nannyml")
