@@ -352,7 +352,10 @@ def results(study: Study, data: Scored) -> tuple[list[Row], list[dict[str, Any]]
                 peer_name = f"NannyML, {words}"
                 rows.append(
                     single(
-                        f"{called}, {group}: mean absolute error, {peer_name}", theirs_mean, "", some.sum()
+                        f"{called}, {group}: mean absolute error, {peer_name}",
+                        theirs_mean,
+                        "",
+                        int(some.sum()),
                     )
                 )
                 covered = miss[:, part][some] <= 1.96 * spread[:, part][some]
