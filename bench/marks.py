@@ -222,6 +222,12 @@ MARKS = (
         "performance estimated without labels",
         "NannyML CBPE and DLE",
         "lower mean absolute error; 95% intervals cover 93 to 97%; refuses where covariates leave the reference",
+        (
+            _ratio("*: our error over that of NannyML, *", "<", 1.0),
+            Check("results", "*: intervals that cover", ">=", 93.0),
+            Check("results", "*: intervals that cover", "<=", 97.0),
+            Check("results", "*: refused where * leaves the reference *", ">=", 95.0),
+        ),
     ),
     Mark(
         "T7",
