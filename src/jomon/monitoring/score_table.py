@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jomon.core.cubes import Cube
+from jomon.monitoring.cells import Level
 from jomon.stats.links import Kind
 from jomon.stats.losses import absolute_error, poisson_deviance, squared_error
 from jomon.stats.measure import mean_response
+from jomon.stats.recalibration import log_odds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,7 +80,7 @@ def score_table(
     margin: ArrayLike,
     target: ArrayLike,
     window: ArrayLike,
-    levels: list[Ints],
+    levels: Sequence[Ints],
     edges: ArrayLike,
     *,
     windows: int | None = None,
@@ -132,3 +135,47 @@ def _loss(name: str, y: Floats, m: Floats, kind: Kind) -> Floats:
         return poisson_deviance(y, m)
     answer = mean_response(m, kind)
     return squared_error(y, answer) if name == "squared_error" else absolute_error(y, answer)
+
+
+def score_table_of_cube(kind: Kind, cube: Cube, levels: Sequence[Level]) -> ScoreTable:
+    """A table from profiles: the bins of the score column, the fleet and then the segments of `levels` in order.
+
+    Profiles hold the loss that decides and no other. Margins are what answers on average mean, so that few wide bins
+    make log losses a little too small, of estimates and realised ones alike. Nothing is said of rows outside.
+    """
+    column = next(at for at, bins in enumerate(cube.binning.columns) if bins.kind == "score")
+    size = cube.binning.columns[column].size
+    start = int(cube.binning.starts[column])
+    mine = (cube.at[:, 3] >= start) & (cube.at[:, 3] < start + size)
+    at, count = cube.at[mine], len(cube.windows)
+    parts: dict[str, list[Floats]] = {
+        name: [] for name in ("rows", "labelled", "outcome", "expected", "loss")
+    }
+    whole = np.zeros(len(cube.segments), np.int64)
+    for of_cell in [whole, *(level.of_cell for level in levels)]:
+        owner = of_cell[at[:, 1]]
+        inside = owner >= 0
+        many = int(of_cell.max(initial=-1)) + 1
+        place = (at[inside, 0] * many + owner[inside]) * size + at[inside, 3] - start
+        for name, found in parts.items():
+            each = np.bincount(place, cube.measure(name)[mine][inside], count * many * size)
+            found.append(each.astype(np.float64).reshape(count, many, size))
+    sums = {name: np.concatenate(found, axis=1) for name, found in parts.items()}
+    labelled, answers = sums["labelled"].sum(axis=0), sums["expected"].sum(axis=0)
+    fleet = answers[:1] / np.maximum(labelled[:1], 1e-12)
+    return ScoreTable(
+        kind,
+        _margin((answers + 5.0 * fleet) / (labelled + 5.0), kind),
+        sums["rows"],
+        sums["labelled"],
+        sums["outcome"],
+        {} if kind == "binary" else {LOSSES[kind][0]: sums["loss"]},
+        np.zeros(sums["rows"].shape[:2]),
+    )
+
+
+def _margin(answer: Floats, kind: Kind) -> Floats:
+    """Margins of mean answers."""
+    if kind == "binary":
+        return log_odds(answer)
+    return np.log(np.maximum(answer, 1e-12)) if kind == "count" else answer
