@@ -174,6 +174,13 @@ class WindowStatistics:
         return spread
 
     @cached_property
+    def cell_observed(self) -> Floats:
+        """Rows of the windows in each of the finest segments, float64[C]."""
+        start = int(self.fleet.cells.cube.binning.starts[self._rows_column])
+        found: Floats = self._observed[:, :, start].sum(axis=1)
+        return found
+
+    @cached_property
     def cell_rows(self) -> Floats:
         """Rows of the windows in each of the finest segments, or those expected there if more, float64[C]."""
         cube = self.fleet.cells.cube

@@ -1,0 +1,203 @@
+"""`monitor`: every closed window of what a fleet answered, checked once, with incidents in the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jomon.core.checks import CheckResult
+from jomon.core.cubes import watched_levels
+from jomon.core.findings import Signal, Span
+from jomon.core.spec import ProjectSpec
+from jomon.monitoring.cells import Cells
+from jomon.monitoring.check import Checked, check
+from jomon.monitoring.judging import Statistics
+from jomon.monitoring.matching import SEASON_WINDOWS
+from jomon.monitoring.window_statistics import Fleet as Watched
+from jomon.project.fleet import Fleet
+from jomon.project.home import Home
+from jomon.project.incidents import ledger_of
+from jomon.project.monitor_calendar import CalendarOfWindows, calendar_of
+from jomon.project.monitor_causes import Rows, troubles
+from jomon.project.monitor_inputs import Inputs, bring_up
+from jomon.project.monitor_statistics import kept_statistics
+from jomon.stats.online import LordPlus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jomon.store.sql.ledger import Ledger
+
+WARMUP = 14
+"""Windows that only serve as history: the statistics of those before cannot be had."""
+
+
+class Monitor:
+    """A fleet under watch: profiles, statistics of every window so far, and the ledger."""
+
+    def __init__(
+        self,
+        home: Home,
+        fleet: Fleet,
+        spec: ProjectSpec,
+        now_us: int | None = None,
+        told: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self.home, self.fleet, self.spec, self.told = home, fleet, spec, told
+        self.now_us = time.time_ns() // 1000 if now_us is None else now_us
+        self.ledger: Ledger = ledger_of(home)
+        told("profiling what came since")
+        started = time.perf_counter()
+        self.inputs: Inputs = bring_up(home, fleet, spec, self.now_us)
+        self._profiled = time.perf_counter() - started
+        cells = Cells.of(self.inputs.cube)
+        self.calendar: CalendarOfWindows = calendar_of(
+            spec, self.inputs.cube.windows, self.inputs.ends, self._events()
+        )
+        self.watched = Watched(
+            cells,
+            Watched.of(cells, watched_levels(spec), self.calendar.facts).levels,
+            self.calendar.facts,
+            spec.monitor.min_rows,
+            spec.monitor.practical,
+        )
+
+    def _events(self) -> np.ndarray:
+        """Windows of known trouble, which no other one is compared with."""
+        starts = self.inputs.cube.windows
+        left_out = np.zeros(len(starts), np.bool_)
+        for incident in self.ledger.incidents(self.spec.fleet):
+            if incident.state == "acknowledged" or (incident.state == "open" and incident.severity == "high"):
+                for trouble in self.ledger.troubles(incident.name):
+                    left_out |= starts == trouble.window.start
+        return left_out
+
+    def closed(self, since_us: int | None, *, again: bool) -> list[int]:
+        """The numbers of windows to check: closed, of predictions, from `since_us` on, and (unless `again`) those that
+        were not checked before or of which something came since."""
+        closed_after = round(self.spec.monitor.closed_after.total_seconds() * 1e6)
+        done = {span.start for span, _ in self.ledger.checked(self.spec.fleet)}
+        out = []
+        for at, start in enumerate(self.inputs.cube.windows.tolist()):
+            if not self.inputs.served[at] or int(self.inputs.ends[at]) + closed_after > self.now_us:
+                continue
+            if since_us is not None and start < since_us:
+                continue
+            if again or start in self.inputs.changed or start not in done:
+                out.append(at)
+        return out
+
+    def run(self, windows: Sequence[int]) -> Iterator[CheckResult]:
+        """Check windows in order; each is in the ledger when it is given."""
+        if not windows:
+            return
+        self.told("statistics of earlier windows")
+        started = time.perf_counter()
+        earlier = kept_statistics(
+            self.home, self.spec, self.watched, range(WARMUP, windows[0]), self.inputs.changed
+        )
+        spent = time.perf_counter() - started
+        for window in windows:
+            result, statistics = self._one(window, earlier)
+            earlier[window] = statistics
+            seconds = {"profile": round(self._profiled, 3), "history": round(spent, 3), **result.seconds}
+            yield replace(result, seconds=seconds)
+            self._profiled = spent = 0.0
+
+    def _one(self, window: int, earlier: dict[int, Statistics]) -> tuple[CheckResult, Statistics]:
+        spec, level = self.spec, self.spec.monitor.rate
+        span = Span(int(self.inputs.cube.windows[window]), int(self.inputs.ends[window]))
+        started = time.perf_counter()
+        stored = self.ledger.online(spec.fleet)
+        lord = LordPlus(**stored) if stored else LordPlus(level)
+        checked = check(self.watched, window, span, earlier, level, lord.level())
+        verdict = checked.judged.verdict
+        known = ~np.isnan(verdict.surprise)
+        peak = float(np.nanmax(verdict.surprise)) if known.any() else None
+        status = "unknown" if checked.reason else "findings" if checked.found else "quiet"
+        if status != "unknown" and peak is not None:
+            lord = lord.step(verdict.tail(peak))[1]
+        judged = time.perf_counter()
+        found = []
+        if checked.found:
+            rows = Rows(self.home, self.fleet, spec, self.inputs, window)
+            found = troubles(self.fleet, spec, checked, rows, span, self.calendar, window)
+        caused = time.perf_counter()
+        result = CheckResult(
+            spec.fleet,
+            span,
+            status,
+            checked.reason,
+            round(float(checked.tests.cell_observed.sum())),
+            round(float(checked.tests.outcome_sums["labelled"][0][:, self._rows_at].sum())),
+            level,
+            None if status == "unknown" else float(verdict.p),
+            peak,
+            float(checked.judged.critical) if np.isfinite(checked.judged.critical) else None,
+            int(known.sum()),
+            int((~known).sum()),
+            verdict.windows,
+            self._matched(checked, window),
+            self._notes(checked, window),
+            tuple(finding for _, findings in checked.found for finding in findings),
+            tuple(found),
+            tuple(self._signals(checked, span, window)),
+            (),
+            {"check": round(judged - started, 3), "causes": round(caused - judged, 3)},
+        )
+        incidents = self.ledger.record(
+            spec.fleet, span, found, self.now_us, check=result, online=asdict(lord)
+        )
+        self._publish(result, tuple(incidents))
+        return replace(result, incidents=tuple(incidents)), checked.statistics
+
+    @property
+    def _rows_at(self) -> int:
+        binning = self.inputs.cube.binning
+        return int(binning.starts[binning.place("", "rows")])
+
+    def _matched(self, checked: Checked, window: int) -> str:
+        count = len(checked.numbers)
+        name = self.calendar.occasions[window]
+        days = "days" if self.spec.monitor.window.days == 1 else "windows"
+        if name is not None:
+            same = sum(self.calendar.occasions[w] == name for w in checked.numbers)
+            return f"{count} earlier {days}, {same} of them {name}"
+        same = sum(self.calendar.seasons[w] == self.calendar.seasons[window] for w in checked.numbers)
+        return f"{count} earlier ordinary {days}, {same} of them in {self.calendar.seasons[window]}"
+
+    def _notes(self, checked: Checked, window: int) -> tuple[str, ...]:
+        notes = list(self.inputs.notes)
+        if checked.new_season:
+            notes.append(
+                f"The season ({self.calendar.seasons[window]}) is new: fewer than {SEASON_WINDOWS} earlier windows are "
+                "of it, so all earlier ones judge, and only what is far beyond them is found."
+            )
+        name = self.calendar.occasions[window]
+        if name is not None and not any(self.calendar.occasions[w] == name for w in checked.numbers):
+            notes.append(
+                f"The window is {name}, of which there is no earlier one: all earlier windows judge."
+            )
+        return tuple(notes)
+
+    def _signals(self, checked: Checked, span: Span, window: int) -> Iterator[Signal]:
+        from jomon.monitoring.signals import signals_of
+
+        yield from signals_of(checked, span, self.inputs.cube, window, self.spec)
+
+    def _publish(self, result: CheckResult, incidents: tuple[object, ...]) -> None:
+        """Signals into their table, gauges into their file, news to the webhook."""
+        from jomon.core.gauges_file import gauges_file
+        from jomon.data.signals_table import write_signals
+        from jomon.monitoring.gauges import write_gauges
+        from jomon.project.notifying import deliver
+
+        write_signals(self.home.tables, self.spec.fleet, result.window, result.signals)
+        standing = [one for one in self.ledger.incidents(self.spec.fleet) if one.state != "closed"]
+        write_gauges(gauges_file(self.home.root, self.spec.fleet), result, standing, self.now_us)
+        if self.spec.monitor.webhook is not None:
+            deliver(self.ledger, self.spec.fleet, self.spec.monitor.webhook)
