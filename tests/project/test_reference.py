@@ -81,6 +81,20 @@ def test_an_image_without_a_reference_answers_as_before(shop: Project) -> None:
     assert loaded.predict(rows).tolist() == fleet.predict(rows).tolist()
 
 
+def test_a_feature_may_be_called_as_scores_are(workshop: Any) -> None:
+    rows = workshop.rows(days=40).rename({"noise": "margin"})
+    features = {"numeric": ["x", "margin"], "categorical": ["region"]}
+    stage = {"level": [], "estimator": "linear"}
+    project = workshop.make("margins", rows, workshop.spec(stages=[stage], data_features=features))
+    project.ingest()
+    project.build()
+    reference = project.load().reference
+    assert reference is not None
+    kinds = [column.kind for column in reference.columns if column.name == "margin"]
+    assert kinds == ["number", "score"]
+    assert reference.columns[1].edges != reference.columns[reference.place("margin", "score")].edges
+
+
 def test_a_reference_that_is_none_is_refused(shop: Project) -> None:
     reference = shop.load().learned_from
     assert reference is not None

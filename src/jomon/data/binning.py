@@ -37,9 +37,9 @@ def watched_columns(spec: ProjectSpec) -> dict[str, ColumnKind]:
 def fit_binning(rows: pl.DataFrame, spec: ProjectSpec) -> Binning:
     """The bins of all watched columns, fitted to `rows`, whose columns are called as in gold.
 
-    Numbers and scores (the column `margin`, if rows have it) get `monitor.bins` about equally full bins, categories one
-    each for the most frequent `OWN_BINS`. Equal rows, in whatever order, give an equal binning. Raises `DataError` for
-    a watched column that is not there.
+    Numbers and scores (the column `margin`, if rows have it and no feature is called so) get `monitor.bins` about
+    equally full bins, categories one each for the most frequent `OWN_BINS`. Equal rows, in whatever order, give an
+    equal binning. Raises `DataError` for a watched column that is not there.
     """
     columns = []
     for name, kind in watched_columns(spec).items():
@@ -50,9 +50,14 @@ def fit_binning(rows: pl.DataFrame, spec: ProjectSpec) -> Binning:
         else:
             columns.append(_categories(name, texts_of(name, rows[name])))
     columns.append(ColumnBins(spec.data.time, "clock"))
-    if SCORE in rows.columns:
-        columns.append(_numbers(SCORE, "score", numbers_of(rows[SCORE]), spec.monitor.bins))
+    if SCORE in rows.columns and SCORE not in (*spec.data.features.columns, *spec.data.key):
+        columns.append(score_bins(numbers_of(rows[SCORE]), spec))
     return Binning((*columns, ColumnBins("", "rows"), ColumnBins(KEY, "duplicates")))
+
+
+def score_bins(margins: Floats, spec: ProjectSpec) -> ColumnBins:
+    """The bins of scores, from the margins of n answers (NaN: none)."""
+    return _numbers(SCORE, "score", margins, spec.monitor.bins)
 
 
 def bin_counts(rows: pl.DataFrame, binning: Binning, spec: ProjectSpec) -> Ints:

@@ -82,7 +82,7 @@ def build(
             names,
             datetime.now(UTC),
             str(built.learned),
-            lambda unfinished: reference_layer(project.home, unfinished, gold, end_day),
+            lambda unfinished: reference_layer(project.home, unfinished, project.spec, gold, end_day),
         )
     project.home.cache.put_plan(key, digest)
     seconds = {
