@@ -110,6 +110,14 @@ class TestTheLifeOfAnIncident:
         assert (back.name, back.state, back.windows) == ("flights-1", "open", 1)
         assert news(ledger) == [("flights-1", act) for act in ("opened", "closed", "reopened")]
 
+    def test_a_window_that_took_it_back_is_not_where_it_was_seen(
+        self, ledger: Ledger, make_trouble: Make
+    ) -> None:
+        ledger.record("flights", day(0), [make_trouble(0)], at=5)
+        ledger.record("flights", day(0), [], at=6)
+        [other] = ledger.record("flights", day(1), [make_trouble(1)], at=7)
+        assert other.name == "flights-2"
+
     def test_it_grows_and_tells_of_a_higher_severity_only(self, ledger: Ledger, make_trouble: Make) -> None:
         ledger.record("flights", day(0), [make_trouble(0)], at=5)
         [wider] = ledger.record("flights", day(1), [make_trouble(1, "carrier=UA,carrier=AA")], at=6)
@@ -285,6 +293,7 @@ class TestTheOutbox:
         assert again is not None
         assert (again.id, again.attempts) == (taken.id, 2)
         ledger.mark_failed(taken, 100 + LEASE, "too late")  # by the first, who lost it
+        assert ledger.notifications("flights").sending == 1
         assert ledger.claim("flights", 100 + LEASE) is None
         ledger.mark_sent(again, 100 + LEASE)
         assert ledger.claim("flights", 10**18) is None

@@ -183,6 +183,7 @@ def test_one_that_is_disliked_holds_up_no_other_but_a_server_in_trouble_does(
     hook.status = lambda got: status if got == 1 else 200
     report = send(told, hook.address)
     assert (report.sent, report.failed, report.waiting) == (sent, 1, 3 - sent)
+    assert f"answered with status {status}: it is tried again" in report.problem
     assert len(hook.got) == 1 + sent
 
 
