@@ -37,6 +37,21 @@ def test_segments_that_do_not_differ_are_found_at_most_at_the_rate(
     assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
+def test_storms_that_come_over_a_group_now_and_then_are_no_unfairness() -> None:
+    """On one day of ten one of three carriers has far more events, in the history as on the day that is looked at."""
+    runs, false = 60, 0
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        moved = np.zeros((HISTORY + 1, 12))
+        for day in np.flatnonzero(rng.random(HISTORY + 1) < 0.1):
+            moved[day, rng.integers(3) :: 3] = 2.0
+        days = days_of_bets(rng, HISTORY + 1, 12, 30, 0.5, 0.3, moved)
+        false += any(
+            signal.status == "finding" for signal in check(days, RealisedRules(loss=0.0, outcomes=0.0))
+        )
+    assert false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
 def test_a_segment_that_answers_fit_worse_is_found_and_named() -> None:
     moved = np.zeros((HISTORY + WATCHED, 12))
     moved[HISTORY:, 3] = 1.0

@@ -19,9 +19,12 @@ from jomon.core.segments import Segment
 from jomon.monitoring.cells import Level
 from jomon.monitoring.day_sums import LOSS_UNITS, DaySums, Floats, OutcomeKind
 from jomon.monitoring.realised import SOURCE, RealisedRules, outcome_spread
-from jomon.stats.day_noise import day_noise
+from jomon.stats.day_noise import DayNoise, day_noise
 from jomon.stats.multiple import benjamini_yekutieli
 from jomon.stats.segment_spread import SegmentSpread, segment_spread
+
+LEAST_SPANS = 20
+TAIL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +50,8 @@ def fairness(
     the axis; `reference` names the measure, the two segments farthest apart and the interval of their difference.
     Windows of the cube from number `since` on are compared, those before tell the noise. It is a finding where
     segments that do not differ show as much at most at `rules.rate` (Benjamini & Yekutieli over axes and measures) and
-    the two differ by a practical size. Unlike `realised` this is one look: looking at k spans that do not overlap
-    raises k times as much. Unknown where fewer than two segments have enough rows.
+    the value, or the least difference of the two, has a practical size. Unlike `realised` this is one look: looking at
+    k spans that do not overlap raises k times as much. Unknown where fewer than two segments have enough rows.
     """
     compared = [one for level in levels if len(level.axes) == 1
                 for one in _compared(DaySums.of(cube, level), kind, since, rules)]  # fmt: skip
@@ -60,6 +63,7 @@ def _compared(sums: DaySums, kind: OutcomeKind, since: int, rules: RealisedRules
     axis = sums.level.axes[0]
     rows = sums.labelled
     enough = (rows[since:].sum(axis=0) >= rules.min_rows) & ((rows[:since] > 0).sum(axis=0) >= rules.min_days)
+    enough &= rows[:since].sum(axis=0) >= rules.min_history
     where = np.flatnonzero(enough)
     segments = tuple(sums.segments[at] for at in where)
     counted = int(rows[since:][:, where].sum())
@@ -98,6 +102,7 @@ def _spread(
     variance *= segments / (
         segments - 1.0
     )  # taking off what is shared took off this share of each one's own noise
+    variance *= _heavier(own[:since], rows[:since], history, len(count))
     if not ((variance > 0) & np.isfinite(variance)).all():
         return None
     return segment_spread(means, variance, rules.level)
@@ -112,6 +117,36 @@ def _wilder(sums: Floats, count: Floats, means: Floats, variances: Floats) -> fl
         return 1.0
     squares = (sums[some] / count[some] - np.broadcast_to(means, some.shape)[some]) ** 2 / variances[some]
     return max(1.0, float(squares.sum()) / freedom)
+
+
+def _heavier(sums: Floats, count: Floats, history: DayNoise, span: int) -> float:
+    """How much more segments lay apart in the worse spans of the history than normal noise makes likely, at least 1.
+
+    A storm at one airport moves all its routes: noise has a heavy tail, and segments share it. Spans are as long as the
+    one that is compared, or shorter so that there are some; the worst of all and the worst of 20 are held against
+    chi-square's.
+    """
+    from scipy.special import chdtri
+
+    length = max(min(span, len(sums) // LEAST_SPANS), 1)
+    spans = len(sums) // length
+    if spans < LEAST_SPANS:
+        return 1.0
+    share = (spans - 1.0) / spans  # the mean was found from the span too
+    worst, twentieth = [], []
+    for first in range(len(sums) - spans * length, len(sums), length):
+        rows = count[first : first + length]
+        whole = rows.sum(axis=0)
+        some = whole > 0
+        if some.sum() < 2:
+            continue
+        of_days = np.where(rows > 0, history.variances(np.maximum(rows, 1.0)), 0.0)
+        weight = whole[some] ** 2 / ((rows**2 * of_days).sum(axis=0)[some] * share)
+        means = sums[first : first + length].sum(axis=0)[some] / whole[some] - history.mean[some]
+        spread = float(weight @ (means - weight @ means / weight.sum()) ** 2)
+        worst.append(spread / float(chdtri(some.sum() - 1, 1.0 / (spans + 1.0))))
+        twentieth.append(spread / float(chdtri(some.sum() - 1, TAIL)))
+    return max(1.0, *worst, float(np.quantile(twentieth, 1.0 - TAIL))) if worst else 1.0
 
 
 def _without_shared(sums: Floats, rows: Floats) -> Floats:
@@ -134,7 +169,7 @@ def _signal(one: _Compared, p: float, span: Span, rules: RealisedRules) -> Signa
     if found is None:
         return Signal(span, Segment(), "fairness", one.axis, None, None, None, one.unit, one.rows,
                       one.measure, SOURCE, "unknown", one.reason)  # fmt: skip
-    stands_out = p <= rules.rate and found.difference >= one.practical
+    stands_out = p <= rules.rate and max(found.tau, found.least) >= one.practical
     reference = (
         f"{one.measure}: {one.segments[found.highest]} lies {found.difference:.3g} above {one.segments[found.lowest]} "
         f"({found.least:.3g} to {found.most:.3g}) among {len(one.segments)} segments; p {p:.2g}"

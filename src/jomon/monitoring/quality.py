@@ -23,6 +23,7 @@ from jomon.stats.beyond_history import beyond_history
 from jomon.stats.wilson import wilson_interval
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 STUCK = 0.999
 """From this share of values in one bin on a column may be called constant."""
 WORDS: Mapping[SignalKind, str] = {
@@ -77,7 +78,9 @@ def quality(
     A share is a finding where it is above every earlier window's by the practical size, and more than chance makes of
     the worst of these; see `beyond_history`. What cannot be said is `unknown`, with its reason.
     """
-    counted = [one for level in levels for one in _counted(cube, level, window, rules)]
+    everything = _Column.of(cube, cube.binning.place("", "rows"), window)
+    all_rows = [everything.by(level)[:, :, 0] for level in levels]
+    counted = list(_counted(cube, levels, window, all_rows, rules))
     past = [
         beyond_history(one.events[-1], one.rows[-1], one.events[:-1], one.rows[:-1], rules.min_rows)
         for one in counted
@@ -109,13 +112,12 @@ def quality(
                 reference = f"{WORDS[one.kind]}: the contract allows none"
             out.append(Signal(span, segment, one.kind, one.column, share, float(low[at]), float(high[at]),
                               "share of rows", n, reference, SOURCE, "finding" if found else "quiet"))  # fmt: skip
-    for level in levels:
-        rows = _rows(cube, level, window)
+    for level, rows in zip(levels, all_rows, strict=True):
         out += volumes(
             level, rows, cube.windows[: window + 1], span, allowed, rules.practical.volume, rules.level
         )
-    fleet = _rows(cube, Level.of(cube.segments, ()), window)
-    return (*out, *schema(cube, window, span), *freshness(cube, window, span, clock, int(fleet[-1].sum())))
+    now = int(everything.rows[everything.window == window].sum())
+    return (*out, *schema(cube, window, span), *freshness(cube, window, span, clock, now))
 
 
 def _reason(rows: int, days: int, rules: QualityRules, *, forbidden: bool) -> str:
@@ -130,45 +132,66 @@ def _reason(rows: int, days: int, rules: QualityRules, *, forbidden: bool) -> st
     return ""
 
 
-def _rows(cube: Cube, level: Level, window: int) -> Floats:
-    place = cube.binning.place("", "rows")
-    return _bins(cube, level, window, int(cube.binning.starts[place]), 1)[:, :, 0]
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Cells of one column up to and with a window: int64[n] window, finest segment and bin, float64[n] rows."""
+
+    windows: int
+    window: Ints
+    cell: Ints
+    bin: Ints
+    rows: Floats
+    width: int
+
+    @classmethod
+    def of(cls, cube: Cube, number: int, window: int) -> _Column:
+        """Column `number` of a cube."""
+        start, end = int(cube.binning.starts[number]), int(cube.binning.starts[number + 1])
+        own = np.flatnonzero((cube.at[:, 3] >= start) & (cube.at[:, 3] < end) & (cube.at[:, 0] <= window))
+        at = cube.at[own]
+        return cls(window + 1, at[:, 0], at[:, 1], at[:, 3] - start, cube.measure("rows")[own], end - start)
+
+    def by(self, level: Level) -> Floats:
+        """Rows by window, segment of a level and bin, float64[W, S, B]."""
+        segment = level.of_cell[self.cell]
+        own = segment >= 0
+        shape = (self.windows, len(level.segments), self.width)
+        place = (self.window[own] * shape[1] + segment[own]) * self.width + self.bin[own]
+        return np.bincount(place, self.rows[own], int(np.prod(shape))).astype(np.float64).reshape(shape)
 
 
-def _bins(cube: Cube, level: Level, window: int, start: int, width: int) -> Floats:
-    """Rows in some bins of the flat axis, float64[window + 1, S, width]."""
-    at = cube.at
-    own = (at[:, 3] >= start) & (at[:, 3] < start + width) & (at[:, 0] <= window)
-    segment = level.of_cell[at[:, 1]]
-    own &= segment >= 0
-    shape = (window + 1, len(level.segments), width)
-    place = (at[own, 0] * shape[1] + segment[own]) * width + at[own, 3] - start
-    found = np.bincount(place, cube.measure("rows")[own], int(np.prod(shape)))
-    return found.astype(np.float64).reshape(shape)
-
-
-def _counted(cube: Cube, level: Level, window: int, rules: QualityRules) -> Iterator[_Counted]:
-    small = rules.practical.nulls
+def _counted(
+    cube: Cube, levels: Sequence[Level], window: int, all_rows: Sequence[Floats], rules: QualityRules
+) -> Iterator[_Counted]:
     for number, column in enumerate(cube.binning.columns):
-        if column.name in level.axes or column.kind not in ("number", "category", "duplicates"):
+        if column.kind not in ("number", "category", "duplicates"):
             continue
-        bins = _bins(cube, level, window, int(cube.binning.starts[number]), column.width)
-        if column.kind == "duplicates":
-            yield _Counted("duplicates", "", level, bins[:, :, 0], _rows(cube, level, window), small)
-            continue
-        rows = bins.sum(axis=2)
-        values = rows - bins[:, :, column.null]
-        contract = rules.contract.get(column.name)
-        required = contract is not None and contract.required
-        yield _Counted("nulls", column.name, level, bins[:, :, column.null], rows, small, required)
-        if column.kind == "category":
-            closed = contract is not None and contract.values is not None
-            yield _Counted("unseen", column.name, level, bins[:, :, column.unseen], rows, small, closed)
-        else:
-            yield _ranges(column, level, window, rows, rules)
-        if column.size > 1:
-            fullest = bins[:, :, : column.size].max(axis=2)
-            yield _Counted("constant", column.name, level, fullest, values, 0.0, least=STUCK)
+        cells = _Column.of(cube, number, window)
+        for level, whole in zip(levels, all_rows, strict=True):
+            if column.name not in level.axes:
+                yield from _of_column(column, level, cells.by(level), whole, window, rules)
+
+
+def _of_column(
+    column: ColumnBins, level: Level, bins: Floats, whole: Floats, window: int, rules: QualityRules
+) -> Iterator[_Counted]:
+    small = rules.practical.nulls
+    if column.kind == "duplicates":
+        yield _Counted("duplicates", "", level, bins[:, :, 0], whole, small)
+        return
+    rows = bins.sum(axis=2)
+    values = rows - bins[:, :, column.null]
+    contract = rules.contract.get(column.name)
+    required = contract is not None and contract.required
+    yield _Counted("nulls", column.name, level, bins[:, :, column.null], rows, small, required)
+    if column.kind == "category":
+        closed = contract is not None and contract.values is not None
+        yield _Counted("unseen", column.name, level, bins[:, :, column.unseen], rows, small, closed)
+    else:
+        yield _ranges(column, level, window, rows, rules)
+    if column.size > 1:
+        fullest = bins[:, :, : column.size].max(axis=2)
+        yield _Counted("constant", column.name, level, fullest, values, 0.0, least=STUCK)
 
 
 def _ranges(column: ColumnBins, level: Level, window: int, rows: Floats, rules: QualityRules) -> _Counted:

@@ -30,14 +30,18 @@ SURE = 0.9
 
 @dataclass(frozen=True)
 class RealisedRules:
-    """When anything is said. `rate`: the share of false findings; `level` of intervals; `min_rows` with outcome and
-    `min_days` of history below which nothing is; practical sizes: `loss` as a share of the history's, `outcomes` in
-    standard deviations of an outcome."""
+    """When anything is said.
+
+    `rate`: the share of false findings; `level` of intervals; `min_rows` with outcome, and `min_days` and `min_history`
+    rows of history, below which nothing is said; practical sizes: `loss` as a share of the history's, `outcomes` in
+    standard deviations of an outcome.
+    """
 
     rate: float = 0.05
     level: float = 0.95
     min_rows: int = 10
     min_days: int = 10
+    min_history: int = 30
     loss: float = 0.05
     outcomes: float = 0.1
 
@@ -84,7 +88,7 @@ def realised(
 def _measured(sums: DaySums, kind: OutcomeKind, since: int, rules: RealisedRules) -> list[Measured]:
     loss, _ = sums.bounded_loss(kind, since)
     before, rows = sums.labelled[:since], sums.labelled[since:]
-    few = (rows.sum(axis=0) < rules.min_rows) | (before.sum(axis=0) < rules.min_rows)
+    few = (rows.sum(axis=0) < rules.min_rows) | (before.sum(axis=0) < rules.min_history)
     few |= (before > 0).sum(axis=0) < rules.min_days
     spread = outcome_spread(sums, since)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -162,4 +166,6 @@ def _reason(rows: int, days: int, before: int, rules: RealisedRules) -> str:
         return f"only {rows} rows have their outcome: {rules.min_rows} are needed"
     if days < rules.min_days:
         return f"only {days} earlier windows have outcomes: {rules.min_days} are needed"
-    return f"only {before} earlier rows have their outcome" if before < rules.min_rows else ""
+    if before < rules.min_history:
+        return f"only {before} earlier rows have their outcome: {rules.min_history} are needed"
+    return ""

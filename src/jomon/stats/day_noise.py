@@ -46,7 +46,8 @@ def day_noise(sums: ArrayLike, rows: ArrayLike) -> DayNoise:
 
     Squared deviations of the day means from their segment's mean are fitted by `day + row / n` over all segments, with
     weights from the fit before (method of moments for random effects: Cochran 1954; DerSimonian & Laird 1986); each
-    segment's own scale is drawn to the common one (`squeeze_variances`) and widened from normal to t. The correlation
+    segment's own scale is drawn to the common one (`squeeze_variances`), not put below it (one without a rare event
+    among its few rows seems to have no noise), and widened from normal to t. The correlation
     of neighbouring days rho multiplies by (1 + rho) / (1 - rho), the long-run variance of an autoregression. A segment
     needs two days.
 
@@ -75,7 +76,7 @@ def day_noise(sums: ArrayLike, rows: ArrayLike) -> DayNoise:
     wide = (t_quantile(0.975, np.maximum(squeezed.df, 1.0)) / normal_quantile(0.975)) ** 2
     persistence = _persistence(total, count, mean, fit)
     longer = (1.0 + persistence) / (1.0 - persistence)
-    scale = np.where(days > 1, squeezed.variance * wide * longer, np.nan)
+    scale = np.where(days > 1, np.maximum(squeezed.variance, 1.0) * wide * longer, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(scale * (count**2 * np.where(known, day + row / count, 0.0)).sum(axis=0)) / whole
     return DayNoise(mean, error, scale, day, row, persistence, days, whole)
