@@ -143,7 +143,7 @@ def _inputs(evidence: Evidence) -> list[Candidate]:
                 unseen_category(evidence, own), renamed_category(evidence, own), changed_categories(own)
             )
             others = [background(c) for c in evidence.categories]
-        found += _some(swapped(own, [other for other in others if other is not None]))
+        found += _some(swapped(own, [other for other in others if other is not None], evidence.columns))
     return _jointly(found)
 
 

@@ -15,7 +15,6 @@ LEAST_ROWS = 5
 LEAST_BEYOND = 3.0
 """Nats by which the value must be ahead of what comparable values ever took of a window."""
 LEAST_MASS = 1e-6
-OFTEN = 0.9
 AGREED, DISAGREED = 0.95, 0.9
 NEW_VALUE = 6.0
 """Nats by which a value that never was is the less likely one to be stuck at."""
@@ -52,15 +51,11 @@ def stuck(evidence: Evidence, background: NumberBackground | CategoryBackground)
     if not number and value not in common:  # a category that nobody knew is another cause
         return None
     share = count / len(values)
-    ever = _largest(
-        evidence.earlier_windows[earlier[1]],
-        earlier[0],
-        common,
-        common.get(value, 0.0),
-        len(values),
-        OFTEN if _discord(evidence, column, number) else 1.0,
-    )
-    if share <= ever or divergence(count, len(values), ever) < LEAST_BEYOND:
+    anywhere = number and value not in common and value not in STAND_INS
+    own = 1.0 if anywhere else common.get(value, 0.0)  # a new number may be where the common one went
+    ever = _largest(evidence.earlier_windows[earlier[1]], earlier[0], common, own, len(values))
+    beyond_all = share > ever and divergence(count, len(values), ever) >= LEAST_BEYOND
+    if not beyond_all and (anywhere or not _discord(evidence, column, number)):
         return None
     usual, ratio = _ratio(background, values, value)
     fit = mixed_share(ratio)
@@ -125,9 +120,9 @@ def _choice(background: NumberBackground | CategoryBackground, value: object, ki
 
 
 def _largest(
-    windows: Ints, values: Floats | Texts, common: dict[object, float], own: float, rows: int, quantile: float
+    windows: Ints, values: Floats | Texts, common: dict[object, float], own: float, rows: int
 ) -> float:
-    """The largest share that a value about as common as `own` took in earlier windows, at a quantile of them.
+    """The largest share that a value about as common as `own` took in an earlier window.
 
     Windows of fewer than half of `rows` rows are left out where others are.
     """
@@ -140,7 +135,7 @@ def _largest(
     allowed = np.array(list(common.values())) <= max(AS_COMMON * own, 2.0 / len(values))
     if not allowed.any():
         return 0.0
-    return float(np.quantile((counts[large][:, allowed] / total[large, None]).max(axis=1), quantile))
+    return float((counts[large][:, allowed] / total[large, None]).max())
 
 
 def _discord(evidence: Evidence, column: str, number: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -17,11 +17,11 @@ BOUND = 30.0
 Background = NumberBackground | CategoryBackground
 
 
-def swapped(one: Background, others: Sequence[Background]) -> Candidate | None:
+def swapped(one: Background, others: Sequence[Background], found: Collection[str]) -> Candidate | None:
     """The column for which `one` was taken, if there is one.
 
     A row has both values in their places with probability 1 - s, each in the other's with s; all in units of one
-    value's width, so that columns of unlike scale can be compared.
+    value's width, so that columns of unlike scale can be compared. `found`: the columns that stand out.
     """
     best: tuple[float, Background, np.ndarray] | None = None
     for other in others:
@@ -40,7 +40,7 @@ def swapped(one: Background, others: Sequence[Background]) -> Candidate | None:
     return Candidate(
         "swapped_columns",
         (one.column, other.column),
-        fit.gain + _world(one, other, fit.share * ratio > 1 - fit.share),
+        fit.gain + _world(one, other, fit.share * ratio > 1 - fit.share, other.column in found),
         fit.gain - net + float(np.log(max(len(others), 2))),
         f"{one.column} holds {other.column} and {other.column} holds {one.column} in {percent(fit.share)} of"
         f" {rows_in_words(len(ratio))}.",
@@ -63,8 +63,9 @@ def _log_ratio(one: Background, other: Background) -> np.ndarray:
     raise TypeError("columns of one kind are compared")
 
 
-def _world(one: Background, other: Background, moved: np.ndarray) -> float:
-    """What the day's own ways gain once the columns are back in their places."""
+def _world(one: Background, other: Background, moved: np.ndarray, both: bool) -> float:
+    """What the day's own ways gain once the columns are back in their places; beyond what they gain as it is in the
+    other column, if that one does not stand out."""
     if not (isinstance(one, NumberBackground) and isinstance(other, NumberBackground)):
         return 0.0
     gain = 0.0
@@ -72,4 +73,6 @@ def _world(one: Background, other: Background, moved: np.ndarray) -> float:
         values = np.where(moved, foreign.values, own.values)
         known = np.flatnonzero(np.isfinite(values))
         gain += ordinary_gain(own, values[known], own.group[known])
+    if not both:
+        gain -= ordinary_gain(other, other.values[other.known], other.group[other.known])
     return gain

@@ -153,10 +153,24 @@ def views(evidence: Evidence, column: str) -> Iterator[View]:
     if told > TELLING:
         both = _codes(np.concatenate([texts_of(before, name), texts_of(now, name)]))
         yield own(name, both[: len(values)], both[len(values) :])
-    for alike in (None, *_axes(evidence)):
-        shared = _by_peers(evidence, column, values, at, rest, alike)
+    keys = _keys(evidence, column)
+    for alike, beside in (
+        (None, ()),
+        *([(None, keys)] if keys else [(axis, ()) for axis in _axes(evidence)]),
+    ):
+        shared = _by_peers(evidence, column, values, at, rest, alike, beside)
         if shared is not None:
             yield shared
+
+
+def _keys(evidence: Evidence, column: str) -> tuple[str, ...]:
+    """Beside the time, what decides a column that comes from a lookup."""
+    name = evidence.lookup_of(column)
+    if name is None:
+        return ()
+    return tuple(
+        c for c in evidence.spec.lookups[name].on if c in evidence.peers.columns and c != evidence.time
+    )
 
 
 def _axes(evidence: Evidence) -> list[str]:
@@ -166,32 +180,41 @@ def _axes(evidence: Evidence) -> list[str]:
 
 
 def _by_peers(
-    evidence: Evidence, column: str, values: Floats, at: Ints, rest: NDArray[np.bool_], alike: str | None
+    evidence: Evidence,
+    column: str,
+    values: Floats,
+    at: Ints,
+    rest: NDArray[np.bool_],
+    alike: str | None,
+    keys: tuple[str, ...],
 ) -> View | None:
+    """By the hour among peers (those that share the place's value of the axis `alike`), and by what they have in
+    `keys`."""
     peers, past, before, now = evidence.peers, evidence.peers_reference, evidence.earlier, evidence.some
     if column not in peers.columns or column not in past.columns or peers.height < LEAST_TRIED:
         return None
     if alike is not None:
         same = pl.col(alike).cast(pl.String) == evidence.findings[0].segment[alike]
         peers, past = peers.filter(same), past.filter(same)
-        if peers.height < LEAST_TRIED:
-            return None
     window = evidence.earlier_windows
     past = past.filter(np.isin(evidence.windows_of(past), np.unique(window[at])))
-    if past.height < LEAST_TRIED:
+    if min(past.height, peers.height) < LEAST_TRIED:
         return None
-    theirs, there = numbers_of(past, column), _hours(evidence.windows_of(past), evidence.minutes_of(past))
-    tried = _hours(window[at], evidence.minutes_of(before)[at])
-    finite = np.isfinite(theirs)
-    strata = np.unique(tried)
-    here, beside = numbers_of(peers, column), evidence.minutes_of(peers) // 60
-    some = np.isfinite(here)
-    known = np.isfinite(values)
+    codes: dict[tuple[object, ...], int] = {}
+    here, beside, there, tried = (
+        _hours(evidence, frame, keys, codes) for frame in (now, peers, past, before)
+    )
+    length = 24 * len(codes) if codes else 24
+    there = evidence.windows_of(past) * length + there
+    tried = window[at] * length + tried[at]
+    theirs, peer_values = numbers_of(past, column), numbers_of(peers, column)
+    finite, some, known = np.isfinite(theirs), np.isfinite(peer_values), np.isfinite(values)
+    strata, today = np.unique(tried), np.unique(here)
     return View(
         BY_PEERS,
-        np.concatenate([values[known], here[some]]),
-        np.concatenate([np.full(int(known.sum()), -1), beside[some]]).astype(np.int64),
-        (evidence.minutes_of(now) // 60).astype(np.int64),
+        np.concatenate([values[known], peer_values[some]]),
+        np.concatenate([np.full(int(known.sum()), -1), _place(today, beside[some])]).astype(np.int64),
+        np.searchsorted(today, here).astype(np.int64),
         np.concatenate([values[rest], theirs[finite]]),
         np.concatenate([np.full(int(rest.sum()), -1), _place(strata, there[finite])]).astype(np.int64),
         values[at],
@@ -200,8 +223,15 @@ def _by_peers(
     )
 
 
-def _hours(window: Ints, minute: Ints) -> Ints:
-    out: Ints = window * 24 + minute // 60
+def _hours(
+    evidence: Evidence, frame: pl.DataFrame, keys: tuple[str, ...], codes: dict[tuple[object, ...], int]
+) -> Ints:
+    """A number for each hour of the day and combination of keys, int64[n]."""
+    hour = evidence.minutes_of(frame) // 60
+    if not keys:
+        return hour
+    rows = zip(*(texts_of(frame, key) for key in keys), strict=True)
+    out: Ints = hour + 24 * np.array([codes.setdefault(row, len(codes)) for row in rows], np.int64)
     return out
 
 
