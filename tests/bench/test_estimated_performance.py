@@ -4,16 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.estimated_performance import (
-    Scored,
-    Study,
-    codes_of,
-    leaving,
-    members_of,
-    outside,
-    ratio_between,
-    realised,
-)
+from bench.estimated_performance import leaving, ratio_between
+from bench.estimated_rows import Scored, Study, codes_of, members_of, outside, realised
 
 from jomon.core.table import Coded
 
