@@ -19,6 +19,10 @@ from jomon.core.cubes import Cube, place_axes
 from jomon.core.windows import windows_between
 from jomon.data.binning import fit_binning
 from jomon.data.cubes import cube_of, read_cube
+from jomon.data.log_records import Item, Report
+from jomon.data.outcomes import matched
+from jomon.data.outcomes_table import outcome_rows, outcomes_table
+from jomon.data.outcomes_writing import add_outcomes
 from jomon.data.profiles_table import (
     OUTCOMES,
     ROWS,
@@ -31,7 +35,7 @@ from jomon.data.profiles_table import (
 )
 from jomon.data.profiling import profile
 
-from .profile_help import DAY, messy, spec_of, us
+from .profile_help import DAY, messy, spec_of, stored, table_of, us
 
 SPEC = spec_of()
 SINCE, UNTIL = us("2013-03-09"), us("2013-03-13")
@@ -95,6 +99,25 @@ def test_a_window_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     )
     found = read_cube(tmp_path, "parcels", SPEC, BINNING, SINCE, UNTIL)
     assert cells(found) == cells(cube_of(both, BINNING, SPEC, SINCE, UNTIL, "late"))
+
+
+def test_outcomes_that_came_are_summed_over_the_predictions_they_belong_to(tmp_path: Path) -> None:
+    rows = TRAFFIC.unique(["parcel", "sent"]).filter(pl.col("parcel").is_not_null())
+    table = table_of(tmp_path, stored(rows), stored(rows[:9], role="shadow"))
+    told = stored(rows).select("key").with_columns(late=rows["late"]).drop_nulls()
+    items = [Item(0, key, 0, value, UNTIL) for key, value in told.iter_rows()]
+    new = outcome_rows([Report(UNTIL, "r", items)])
+    add_outcomes(tmp_path, (table, outcomes_table(tmp_path, "parcels")), new, "sent", None)
+    found = matched(tmp_path, "parcels", SPEC, SINCE, UNTIL)
+    profiles = [
+        profile(known, SPEC, BINNING, WINDOWS, UNTIL, outcome, stored=outcome == "outcome")
+        for known, outcome in ((found, "outcome"), (rows, "late"))
+    ]
+    measures = pl.col("labelled", "outcome", "expected", "variance", "loss").round(9)
+    first, second = (
+        each.with_columns(measures).sort("window", "segment", "hour", "bin") for each in profiles
+    )
+    assert first.equals(second) and first["labelled"].sum() == told.height * len(BINNING.columns)
 
 
 def test_profiles_of_another_binning_are_not_read_together(tmp_path: Path) -> None:

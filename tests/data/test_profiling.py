@@ -127,6 +127,15 @@ def test_rows_without_their_time_are_refused() -> None:
         profile(ROWS.drop("sent"), SPEC, BINNING, WINDOWS, UNTIL)
 
 
+def test_files_that_went_or_are_no_tables_are_an_error_that_says_so(tmp_path: Path) -> None:
+    gone = RowFiles((str(tmp_path / "gone.parquet"),))
+    with pytest.raises(DataError, match=r"cannot be profiled: .*gone\.parquet.*profile them again"):
+        profile(gone, SPEC, BINNING, WINDOWS, UNTIL)
+    (tmp_path / "text.parquet").write_text("no table")
+    with pytest.raises(DataError, match="cannot be profiled"):
+        profile(RowFiles((str(tmp_path / "text.parquet"),)), SPEC, BINNING, WINDOWS, UNTIL)
+
+
 @pytest.mark.parametrize("kind", ["binary", "regression", "count"])
 def test_outcomes_are_summed_by_the_same_cells(kind: str) -> None:
     spec = spec_of(kind=kind)

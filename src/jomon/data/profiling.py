@@ -87,7 +87,9 @@ def _opened(
                 yield database, "frame"
         except duckdb.Error as error:
             first = str(error).strip().split("\n")[0].rstrip(".")
-            raise DataError(f"The rows cannot be profiled: {first}.") from error
+            again = "; profile them again, their files may have been joined meanwhile"
+            advice = again if isinstance(error, duckdb.IOException) else ""
+            raise DataError(f"The rows cannot be profiled: {first}{advice}.") from error
 
 
 def _plain(rows: pl.DataFrame, texts: set[str]) -> pl.DataFrame:
