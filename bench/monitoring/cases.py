@@ -11,6 +11,7 @@ import polars as pl
 
 from bench.monitoring.faults import DRIFT_DAYS, SHARE, Fault, inside, make_fault
 from bench.monitoring.plan import KINDS, SCOPES, SIZES, Half, following, judged_windows, usable_segment
+from bench.monitoring.profiles import UNKNOWN
 from bench.monitoring.row_faults import EVENT_WINDOWS
 from bench.monitoring.sides import Said, Session, Spoken
 from bench.monitoring.worlds import Bools, Ints, World
@@ -196,10 +197,11 @@ def is_right(fault: Fault, one: Spoken, rows: pl.DataFrame) -> bool:
     """Whether a finding is of the fault: of a column (or kind) that it changes, in a segment at least half of whose
     rows (as they would be without it) lie in the fault's, or which loses or gains rows by it."""
     score = one.column in ("margin", "score", "answer") and "score" in fault.kinds
+    moved = one.kind == "volume" or one.column in fault.columns
+    for axis, value in fault.also:
+        if moved and axis in one.segment and (value is None or one.segment[axis] in (value, UNKNOWN)):
+            return True
     if not (fault.any_column or one.column in fault.columns or one.kind in fault.kinds or score):
         return False
-    for axis, value in fault.also:
-        if axis in one.segment and value in (None, one.segment[axis]):
-            return True
     own: Bools = inside(rows, one.segment)
     return bool(own.any() and (own & fault.covers(rows)).sum() >= 0.5 * own.sum())

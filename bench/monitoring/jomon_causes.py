@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from bench.monitoring.faults import inside
 from bench.monitoring.sides import Spoken, Told
 from bench.monitoring.worlds import Floats, World
-from jomon.core.findings import Finding, Span
+from jomon.core.findings import Finding
 from jomon.core.segments import Segment
 from jomon.monitoring.causes import CalendarFacts, Evidence, PlaceHistory, cause_of
 from jomon.monitoring.troubles import troubles_of
@@ -25,7 +24,7 @@ def incidents(
     window: int,
     rows: pl.DataFrame,
     earlier: Mapping[int, pl.DataFrame],
-    found: Sequence[tuple[Spoken, ...]],
+    found: Sequence[tuple[Finding, ...]],
 ) -> tuple[Told, ...]:
     """What a check tells as incidents: `found` are findings by place, `rows` those of the window, `earlier` the rows of
     windows before it that are not the world's own."""
@@ -36,42 +35,20 @@ def incidents(
     matched = matched or [w for w in range(window) if world.occasion[w] == 0]
     before = pl.concat([by_window[w] for w in matched[-REFERENCE:]])
     same_day = [w for w in matched if world.weekday[w] == world.weekday[window]][-VOLUMES:]
-    start, end = world.span(window)
-    seen: dict[tuple[str, str, str], Spoken] = {}
     explained = []
-    for place in found:
-        segment = Segment(tuple(place[0].segment.items()))
-        volumes = [float(inside(by_window[w], segment.items).sum()) for w in same_day]
-        own = rows.filter(inside(rows, segment.items))
-        findings = tuple(_finding(one, segment, Span(start, end), own.height, volumes) for one in place)
-        seen |= {(f.segment.text, f.column, f.kind): one for f, one in zip(findings, place, strict=True)}
-        evidence = _evidence(world, window, findings, rows, before, volumes)
-        explained.append((findings, cause_of(evidence)))
+    for findings in found:
+        items = findings[0].segment.items
+        volumes = [float(inside(by_window[w], items).sum()) for w in same_day]
+        explained.append((findings, cause_of(_evidence(world, window, findings, rows, before, volumes))))
     return tuple(
-        Told(tuple(seen[(f.segment.text, f.column, f.kind)] for f in trouble.findings), trouble.cause.kind)
+        Told(tuple(spoken(finding) for finding in trouble.findings), trouble.cause.kind)
         for trouble in troubles_of(explained, _cells(world, rows), world.levels)
     )
 
 
-def _finding(one: Spoken, segment: Segment, span: Span, rows: int, volumes: Sequence[float]) -> Finding:
-    expected = float(np.mean(volumes)) if volumes else float(rows)
-    column = "" if one.column == "key" else one.column
-    return Finding(
-        span,
-        segment,
-        one.kind,
-        column,
-        one.surprise,
-        one.surprise,
-        0.05,
-        0.0,
-        0.0,
-        0.0,
-        0,
-        rows,
-        expected,
-        "medium",  # type: ignore[arg-type]
-    )
+def spoken(finding: Finding) -> Spoken:
+    """A finding as sides say it."""
+    return Spoken(dict(finding.segment.items), finding.column, finding.kind, finding.surprise)
 
 
 def _evidence(

@@ -12,21 +12,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from bench.monitoring.jomon_causes import incidents
+from bench.monitoring.jomon_causes import incidents, spoken
 from bench.monitoring.plan import FIRST
 from bench.monitoring.profiles import Profiler
-from bench.monitoring.sides import Said, Spoken
+from bench.monitoring.sides import Said
 from bench.monitoring.worlds import Floats, World
+from jomon.core.findings import Span
 from jomon.monitoring.cells import Cells
-from jomon.monitoring.explaining import Explanation, explained
-from jomon.monitoring.judging import Past, Statistics, judge
+from jomon.monitoring.check import check
+from jomon.monitoring.judging import Statistics
 from jomon.monitoring.matching import WindowFacts
 from jomon.monitoring.window_statistics import Fleet, WindowStatistics
 
 BEGIN = 21
 """The first window of which statistics are kept."""
-CHOOSING = 50
-"""The ways to explain away are chosen by so many windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,97 +63,52 @@ class JomonSession:
     def __init__(self, world: World, rate: float) -> None:
         self.world, self.rate = world, rate
         self.profiler = Profiler.of(world, world.rows.filter(pl.col("window") < FIRST))
-        self.cells = Cells.of(self.profiler.cube(world.rows))
         nothing = np.zeros(len(world.days), np.bool_)
-        self.facts = WindowFacts(world.weekday, world.season, world.occasion, nothing)
-        least = world.spec.monitor.min_rows
-        self.fleet = Fleet.of(self.cells, world.levels, self.facts, least)
-        self.windows = [w for w in range(BEGIN, len(world.days)) if world.occasion[w] == 0]
+        facts = WindowFacts(world.weekday, world.season, world.occasion, nothing)
+        cells = Cells.of(self.profiler.cube(world.rows))
+        self.fleet = Fleet.of(cells, world.levels, facts, world.spec.monitor.min_rows)
+        windows = [w for w in range(BEGIN, len(world.days)) if world.occasion[w] == 0]
+        self.statistics: dict[int, Statistics] = {w: WindowStatistics(self.fleet, w).all() for w in windows}
         self._seen: dict[tuple[int, int], tuple[pl.DataFrame, Cells, Statistics]] = {}
-        started = time.perf_counter()
-        self.statistics: dict[int, Statistics] = {
-            w: WindowStatistics(self.fleet, w).all() for w in self.windows
-        }
-        self.seconds_of_history = time.perf_counter() - started
-        self.ways = Past.of([self.statistics[w] for w in self.windows[:CHOOSING]]).ways
-        every = Past.of([self.statistics[w] for w in self.windows])
-        self.past = Past(every.families, {key: self.ways.get(key, way) for key, way in every.ways.items()})
 
     def check(self, windows: Sequence[int], frames: Sequence[pl.DataFrame] | None = None) -> Said:
         """See `Session`."""
         started = time.perf_counter()
         window = windows[-1]
-        if frames is None:
-            tests = WindowStatistics(self.fleet, window)
-            statistics, changed = self.statistics[window], {}
-        else:
-            tests, statistics, changed = self._changed(windows, frames)
-        new = self.facts.new_season(window)
-        past = self._before(window, changed, new)
-        judged = judge(statistics, past, self.rate, new_season=new)
-        found = tuple(self._findings(one) for one in explained(tests, statistics, judged, past))
+        fleet, changed = (self.fleet, {}) if frames is None else self._changed(windows, frames)
+        statistics = {**self.statistics, **changed}
+        span = Span(*self.world.span(window))
+        checked = check(fleet, window, span, statistics, self.rate, now=statistics[window])
         rows = self.world.by_window[window] if frames is None else frames[-1]
         earlier = {} if frames is None else dict(zip(windows[:-1], frames[:-1], strict=True))
+        found = tuple(findings for _, findings in checked.found)
         told = incidents(self.world, window, rows, earlier, found)
-        p = judged.verdict.p
-        if new and not found:
-            p = max(p, 0.5)
-        findings = tuple(one for each in found for one in each)
-        unknown = not np.isfinite(judged.critical)
-        return Said(window, findings, told, time.perf_counter() - started, float(p), unknown)
+        findings = tuple(spoken(finding) for each in found for finding in each)
+        p = float(checked.judged.verdict.p)
+        return Said(window, findings, told, time.perf_counter() - started, p, bool(checked.reason))
 
     def _changed(
         self, windows: Sequence[int], frames: Sequence[pl.DataFrame]
-    ) -> tuple[WindowStatistics, Statistics, dict[int, Statistics]]:
-        """The tests of the last of windows that hold other rows, their statistics, and those of the windows before."""
+    ) -> tuple[Fleet, dict[int, Statistics]]:
+        """The fleet in which windows hold other rows, and the statistics of these windows."""
+        own = self.fleet.cells
         patches: dict[int, Cells] = {}
         changed: dict[int, Statistics] = {}
+        fleet = self.fleet
         if len(windows) == 1:
             self._seen.clear()
         for window, rows in zip(windows, frames, strict=True):
-            key = (window, id(rows))
-            fleet = self.fleet
-            if patches:
-                cells = Patched(fleet.cells.cube, fleet.cells.strata, base=fleet.cells, patches=dict(patches))
-                fleet = replace(fleet, cells=cells)
-            known = self._seen.get(key)
-            now = self._cells(rows, window) if known is None else known[1]
-            patches[window] = now
-            if known is not None and window != windows[-1]:
-                changed[window] = known[2]
-                continue
-            tests = WindowStatistics(fleet, window, 1, now)
-            changed[window] = tests.all()
-            self._seen[key] = (rows, now, changed[window])
-        return tests, changed.pop(windows[-1]), changed
+            known = self._seen.get((window, id(rows)))
+            patches[window] = self._cells(rows, window) if known is None else known[1]
+            cells = Patched(own.cube, own.strata, base=own, patches=dict(patches))
+            fleet = replace(self.fleet, cells=cells)
+            changed[window] = WindowStatistics(fleet, window).all() if known is None else known[2]
+            self._seen[(window, id(rows))] = (rows, patches[window], changed[window])
+        return fleet, changed
 
     def _cells(self, rows: pl.DataFrame, window: int) -> Cells:
-        return Cells(
-            self.profiler.cube(rows.with_columns(pl.lit(window, pl.Int64).alias("window"))), self.cells.strata
-        )
-
-    def _before(self, window: int, changed: Mapping[int, Statistics], new: bool) -> Past:
-        kept = [
-            at for at, w in enumerate(self.windows) if w < window and (new or not self.facts.new_season(w))
-        ]
-        past = self.past.take(np.array(kept, np.int64))
-        for w, statistics in changed.items():
-            if self.windows.index(w) not in kept:
-                continue
-            place = kept.index(self.windows.index(w))
-            for key, values in statistics.items():
-                if key in past.families:
-                    past.families[key][place] = values
-        return past
-
-    def _findings(self, one: Explanation) -> tuple[Spoken, ...]:
-        """An explanation as findings: one for each column and kind, in the segment that explains."""
-        segment = dict(self.fleet.levels[one.place.level].segments[one.place.segment].items)
-        most: dict[tuple[str, str], float] = {}
-        for test in one.tests:
-            key = (self.profiler.binning.columns[test.key.column].name, test.key.kind)
-            most[key] = max(most.get(key, 0.0), test.surprise)
-        return tuple(Spoken(segment, *key, surprise) for key, surprise in most.items())
+        placed = rows.with_columns(pl.lit(window, pl.Int64).alias("window"))
+        return Cells(self.profiler.cube(placed), self.fleet.cells.strata)
 
 
 @dataclass(frozen=True)
