@@ -46,11 +46,13 @@ def days_of_bets(
     shared: float = 0.5,
     own: float = 0.3,
     moved: Floats | None = None,
+    base: float = -1.2,
 ) -> tuple[Floats, ...]:
     """Binary outcomes whose log odds move by a day's effect: `shared` and `own` are its standard deviations, shared by
-    all segments or not; `moved` float64[W, S] is added, unknown to the answers. Rows vary about `rows`."""
+    all segments or not; `moved` float64[W, S] is added, unknown to the answers. Rows vary about `rows`, margins about
+    `base`."""
     count = rng.poisson(rows, (days, segments))
-    margin = rng.normal(-1.2, 0.8, (days, segments, count.max()))
+    margin = rng.normal(base, 0.8, (days, segments, count.max()))
     effect = rng.normal(0.0, shared, (days, 1)) + rng.normal(0.0, own, (days, segments))
     real = margin + (effect + (0.0 if moved is None else moved))[..., None]
     there = np.arange(count.max()) < count[..., None]

@@ -38,6 +38,17 @@ def test_looking_after_every_row_of_a_day_keeps_the_rate_where_days_have_effects
     assert np.mean(most >= 20.0) <= at_most(0.05, runs)
 
 
+@pytest.mark.parametrize("mean", [0.1, 0.5])
+def test_counts_of_rare_events_keep_the_rate_with_their_skew_and_not_without(mean: float) -> None:
+    rng = np.random.default_rng(4)
+    x, v = rng.poisson(mean, (60, 2000)).astype(float), np.full((60, 2000), mean)
+    null = np.full(2000, mean)
+    without = restarted_evidence(x, v, null).max(axis=0)
+    fitting = restarted_evidence(x, v, null, skew=1.0 / (3.0 * mean)).max(axis=0)
+    assert np.mean(without >= np.log(20.0)) > 0.08
+    assert np.mean(fitting >= np.log(20.0)) <= at_most(0.05, 2000)
+
+
 def test_a_mean_that_moves_by_one_and_a_half_spreads_is_found_in_twenty_days_after_a_hundred_good_ones() -> (
     None
 ):

@@ -96,7 +96,7 @@ def _measured(sums: DaySums, kind: OutcomeKind, since: int, rules: RealisedRules
     history = day_noise(loss[:since], before)
     margin = _beyond(history, rules.loss * np.abs(history.mean))
     variance = history.variances(rows)
-    log_e = restarted_evidence(losses, variance, history.mean + margin)
+    log_e = restarted_evidence(losses, variance, history.mean + margin, history.skew)
     value, low, high = mean_at_any_time(losses, variance, rules.level)
     out = [
         Measured("realised", LOSS_UNITS[kind], sums, rows.sum(axis=0), value, np.maximum(low, 0.0), high, history,
@@ -105,8 +105,8 @@ def _measured(sums: DaySums, kind: OutcomeKind, since: int, rules: RealisedRules
     history = day_noise(sums.residual[:since], before)
     margin = _beyond(history, rules.outcomes * spread)
     variance = history.variances(rows)
-    above = restarted_evidence(residuals, variance, history.mean + margin)
-    below = restarted_evidence(-residuals, variance, -history.mean + margin)
+    above = restarted_evidence(residuals, variance, history.mean + margin, history.skew)
+    below = restarted_evidence(-residuals, variance, -history.mean + margin, -history.skew)
     with np.errstate(invalid="ignore"):
         log_e = np.logaddexp(above, below) - np.log(2.0)
     value, low, high = mean_at_any_time(residuals, variance, rules.level)

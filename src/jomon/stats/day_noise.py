@@ -13,6 +13,8 @@ from .variances import squeeze_variances
 Floats = NDArray[np.float64]
 ROUNDS = 4
 MOST_PERSISTENCE = 0.8
+SKEW_TIMES = 1.5
+"""Third moments are found badly: the tail is taken to be so much heavier than they say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class DayNoise:
 
     `mean` and its standard `error`; the variance of a day's mean of n rows is `scale` * (`day` + `row` / n), `day` and
     `row` being those of all segments together. `scale` allows for how few days it was found from, and for days that
-    resemble the day before (`persistence`, their correlation). `days` with rows, and `rows`. NaN: not known.
+    resemble the day before (`persistence`, their correlation). `skew` says how heavy the upper tail is, that below if
+    it is negative: see `restarted_evidence`. `days` with rows, and `rows`. NaN: not known.
     """
 
     mean: Floats
@@ -30,6 +33,7 @@ class DayNoise:
     day: float
     row: float
     persistence: float
+    skew: float
     days: NDArray[np.int64]
     rows: Floats
 
@@ -48,7 +52,8 @@ def day_noise(sums: ArrayLike, rows: ArrayLike) -> DayNoise:
     weights from the fit before (method of moments for random effects: Cochran 1954; DerSimonian & Laird 1986); each
     segment's own scale is drawn to the common one (`squeeze_variances`), not put below it (one without a rare event
     among its few rows seems to have no noise), and widened from normal to t. The correlation
-    of neighbouring days rho multiplies by (1 + rho) / (1 - rho), the long-run variance of an autoregression. A segment
+    of neighbouring days rho multiplies by (1 + rho) / (1 - rho), the long-run variance of an autoregression. The skew
+    is third moment / (3 variance^2), over all segments. A segment
     needs two days.
 
     >>> rng = np.random.default_rng(0)
@@ -69,17 +74,20 @@ def day_noise(sums: ArrayLike, rows: ArrayLike) -> DayNoise:
     fit = np.where(usable, day + row * inverse, 1.0)
     if day + row <= 0.0:
         nothing = np.where(days > 1, 0.0, np.nan)
-        return DayNoise(mean, nothing, nothing, 0.0, 0.0, 0.0, days, whole)
+        return DayNoise(mean, nothing, nothing, 0.0, 0.0, 0.0, 0.0, days, whole)
     freedom = np.maximum(days - 1.0, 0.0)
     ratio = np.where(days > 1, (square / fit).sum(axis=0) / np.maximum(usable.sum(axis=0), 1), np.nan)
     squeezed = squeeze_variances(ratio, freedom)
     wide = (t_quantile(0.975, np.maximum(squeezed.df, 1.0)) / normal_quantile(0.975)) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cube = np.where(usable, np.sign(total / count - mean) * square**1.5, 0.0)
+    skew = SKEW_TIMES * float((cube / fit).sum() / (3.0 * np.where(usable, fit, 0.0).sum()))
     persistence = _persistence(total, count, mean, fit)
     longer = (1.0 + persistence) / (1.0 - persistence)
     scale = np.where(days > 1, np.maximum(squeezed.variance, 1.0) * wide * longer, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(scale * (count**2 * np.where(known, day + row / count, 0.0)).sum(axis=0)) / whole
-    return DayNoise(mean, error, scale, day, row, persistence, days, whole)
+    return DayNoise(mean, error, scale, day, row, persistence, skew, days, whole)
 
 
 def _fitted(square: Floats, inverse: Floats) -> tuple[float, float]:

@@ -14,7 +14,7 @@ SIZES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """The changes that are bet on, in standard deviations of a typical day."""
 
 
-def restarted_evidence(means: ArrayLike, variances: ArrayLike, null: ArrayLike) -> Floats:
+def restarted_evidence(means: ArrayLike, variances: ArrayLike, null: ArrayLike, skew: float = 0.0) -> Floats:
     """Log evidence after each day against "the mean of each day is at most `null`", float64[W, S].
 
     `means` float64[W, S]: the mean of S segments on W days in order, NaN where a day has no rows; `variances`
@@ -24,9 +24,14 @@ def restarted_evidence(means: ArrayLike, variances: ArrayLike, null: ArrayLike) 
     `RestartedBetting`) and over `SIZES`. If rows are a day's normal effect plus normal noise, the means of days being
     at most `null`, exp of this is an e process over rows, not only over days: rows of a day that is not over may be
     looked at (its variance being that of the rows so far), and rows that come late belong to their own day. The
-    variances are known or estimated too large. NaN variances or nulls: NaN. ValueError: shapes that do not fit.
+    variances are known or estimated too large. Rare events have a heavier upper tail: with `skew` the cumulant function
+    of a mean is at most s^2 v / (2 (1 - skew v s)) at s (sub-gamma with the scale skew * v, as Bernstein's inequality
+    has it; for a Poisson count of mean v the skew is 1 / (3 v)), and a bet on a change d is that much smaller: a
+    variance v counts as v (1 + skew d). Below 0 it counts as 0. NaN variances or nulls: NaN. ValueError: shapes that do
+    not fit.
 
-    Robbins (1970), Statistical methods related to the law of the iterated logarithm; Shin, Ramdas & Rinaldo (2023),
+    Robbins (1970), Statistical methods related to the law of the iterated logarithm; Howard et al. (2020), Time-uniform
+    Chernoff bounds via nonnegative supermartingales; Shin, Ramdas & Rinaldo (2023),
     E-detectors.
 
     >>> quiet, moved = np.zeros(30), np.repeat([0.0, 1.0], [24, 6])
@@ -47,7 +52,7 @@ def restarted_evidence(means: ArrayLike, variances: ArrayLike, null: ArrayLike) 
     for day in range(days):
         here = known[day]
         with np.errstate(invalid="ignore", divide="ignore"):
-            factor = (size * (x[day] - limit) - size**2 / 2.0) / v[day]
+            factor = (size * (x[day] - limit) - size**2 / 2.0) / (v[day] * (1.0 + max(skew, 0.0) * size))
         steps = steps + here
         coming = np.where(here, [gamma(max(int(step), 1)) for step in steps], 0.0)
         waiting = waiting - coming
