@@ -14,7 +14,7 @@ import jomon
 PACKAGE = Path(jomon.__file__).parent
 VALUES = frozenset({"core", "stats", "oci"})
 CAPABILITY = VALUES | {"engine"}  # they receive ports: never each other, never data or store
-ROOMS = VALUES | {"engine", "data", "store", "training", "evaluation", "serving"}
+ROOMS = VALUES | {"engine", "data", "store", "training", "evaluation", "serving", "monitoring"}
 ALLOWED: Mapping[str, frozenset[str]] = {
     "core": frozenset(),
     "stats": frozenset(),
@@ -25,6 +25,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "training": CAPABILITY,
     "evaluation": CAPABILITY,
     "serving": CAPABILITY,
+    "monitoring": CAPABILITY,
     "project": ROOMS,
     "sklearn": ROOMS | {"project"},
     "cli": frozenset({"project", "core", "serving", ""}),

@@ -21,7 +21,7 @@ def test_every_command_and_option_has_a_text() -> None:
     page = cli_page()
     assert ": None" not in page
     assert "`None`" not in page
-    assert page.count("\n## jomon ") == 34
+    assert page.count("\n## jomon ") == 35
 
 
 def test_every_key_of_the_project_file_is_told() -> None:

@@ -21,6 +21,7 @@ from jomon.cli.ingest import ingest
 from jomon.cli.init import init
 from jomon.cli.inspect import inspect
 from jomon.cli.keys import keys
+from jomon.cli.monitor import monitor
 from jomon.cli.mover import mover
 from jomon.cli.outcomes import outcomes
 from jomon.cli.predict import predict
@@ -38,7 +39,7 @@ from jomon.cli.verify import verify
 START, FLEET, IMAGES, STORE = "Start", "Fleets", "Images", "Store"
 _VERBS = {
     START: (init, check, demo, doctor),
-    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, replay, signals, mover),
+    FLEET: (ingest, build, refresh, evaluate, predict, route, serve, replay, monitor, signals, mover),
     IMAGES: (images, inspect, history, diff, tag, rm),
     STORE: (prune, verify),
 }

@@ -13,6 +13,7 @@ FADE = 0.98
 """A window counts this much less than the one after it."""
 OTHER_WEEKDAY = 0.6
 OTHER_SEASON = 0.7
+OTHER_OCCASION = 0.2
 SEASON_WINDOWS = 21
 """Earlier windows of a season at which it is known."""
 OTHER_WEEKDAY_VOLUME = 0.1
@@ -33,8 +34,8 @@ class WindowFacts:
     def weights(self, window: int, past: int, *, volume: bool = False) -> Floats:
         """The weight of each of the first `past` windows for `window`, float64[past].
 
-        An occasion is compared with its own earlier windows, where there are any, else with all; an ordinary window
-        with ordinary ones only.
+        A window of an occasion is compared with all, most with those of the same occasion; an ordinary window with
+        ordinary ones only.
         """
         at = np.arange(past)
         weight = FADE ** (past - 1.0 - at)
@@ -42,15 +43,15 @@ class WindowFacts:
         weight = weight * np.where(self.weekday[:past] == self.weekday[window], 1.0, other)
         same = self.season[:past] == self.season[window]
         weight = weight * np.where(same, 1.0, OTHER_SEASON)
+        if self.occasion[window]:
+            weight = weight * np.where(self.occasion[:past] == self.occasion[window], 1.0, OTHER_OCCASION)
         return np.where(self.comparable(window, past), weight, 0.0)
 
     def comparable(self, window: int, past: int) -> NDArray[np.bool_]:
         """Which of the first `past` windows `window` is compared with, bool[past]."""
-        mine = int(self.occasion[window])
         kept = ~self.left_out[:past]
-        if mine:
-            same = kept & (self.occasion[:past] == mine)
-            return same if same.any() else kept
+        if self.occasion[window]:
+            return kept
         ordinary = kept & (self.occasion[:past] == 0)
         return ordinary if ordinary.any() else kept
 

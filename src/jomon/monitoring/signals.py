@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,9 @@ UNITS = {"drift": "share of rows", "clock": "share of rows", "shift": "standard 
 SOURCE = "profiles"
 
 
-def signals_of(checked: Checked, span: Span, cube: Cube, window: int, spec: ProjectSpec) -> Iterator[Signal]:
+def signals_of(
+    checked: Checked, span: Span, cube: Cube, window: int, spec: ProjectSpec, clock: Clock
+) -> Iterator[Signal]:
     """Drift, shift and score of every segment and column, and the data quality of the window.
 
     Intervals of drift and shift are the value plus and minus what chance moves in so many rows.
@@ -31,7 +34,7 @@ def signals_of(checked: Checked, span: Span, cube: Cube, window: int, spec: Proj
         practical=spec.monitor.practical,
         contract=spec.data.contract,
     )
-    yield from quality(cube, checked.tests.fleet.levels, window, span, Clock(spec.data.zone), rules)
+    yield from quality(cube, checked.tests.fleet.levels, window, span, clock, rules)
 
 
 def _moves(checked: Checked, span: Span) -> Iterator[Signal]:
@@ -60,7 +63,9 @@ def _moves(checked: Checked, span: Span) -> Iterator[Signal]:
                 continue
             value, half = float(effect[at]), 1.96 / float(np.sqrt(n))
             low = max(value - half, 0.0) if family.kind != "shift" else value - half
-            status = "finding" if (segment, bins.name, kind) in found else "quiet"
+            status: Literal["quiet", "finding"] = (
+                "finding" if (segment, bins.name, kind) in found else "quiet"
+            )
             yield Signal(
                 span, segment, kind, bins.name, value, low, value + half, unit, n, reference, SOURCE, status
-            )  # type: ignore[arg-type]
+            )

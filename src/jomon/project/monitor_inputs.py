@@ -28,13 +28,15 @@ class Inputs:
     """Profiles of all windows of a fleet.
 
     `cube`: windows of the history and of predictions; `ends` int64[W]: where each ends; `served` bool[W]: which are of
-    predictions; `changed`: starts of windows of which rows or outcomes came since they were profiled last.
+    predictions; `changed`: starts of windows of which rows or outcomes came since they were profiled last; `received`:
+    when the last row and the last outcome came (None: never).
     """
 
     cube: Cube
     ends: Ints
     served: np.ndarray
     changed: frozenset[int]
+    received: tuple[int | None, int | None]
     notes: tuple[str, ...]
 
 
@@ -57,7 +59,7 @@ def bring_up(home: Home, fleet: Fleet, spec: ProjectSpec, now_us: int) -> Inputs
     _profile_gold(home, fleet, spec, binning, begin, first)
     cube = read_cube(home.tables, spec.fleet, spec, binning, begin, last)
     ends = np.append(cube.windows[1:], last).astype(np.int64)
-    return Inputs(cube, ends, cube.windows >= first, changed, tuple(notes))
+    return Inputs(cube, ends, cube.windows >= first, changed, _received(home, spec), tuple(notes))
 
 
 def _served_span(home: Home, spec: ProjectSpec) -> tuple[int, int]:
@@ -76,6 +78,23 @@ def _served_span(home: Home, spec: ProjectSpec) -> tuple[int, int]:
         f"Nothing that {spec.fleet} answered is in the tables yet: serve it (`jomon serve`), or play recorded rows "
         "(`jomon replay`), and look again."
     )
+
+
+def _received(home: Home, spec: ProjectSpec) -> tuple[int | None, int | None]:
+    """When the last row and the last outcome came."""
+    import polars as pl
+
+    from jomon.data.outcomes_table import outcomes_table
+    from jomon.data.predictions import predictions_table
+
+    out: list[int | None] = []
+    for table in (predictions_table(home.tables, spec.fleet), outcomes_table(home.tables, spec.fleet)):
+        lazy = table.scan()
+        last = (
+            None if lazy is None else lazy.select(pl.col("received_at").dt.epoch("us").max()).collect().item()
+        )
+        out.append(None if last is None else int(last))
+    return out[0], out[1]
 
 
 def _history_start(spec: ProjectSpec, first: int) -> int:

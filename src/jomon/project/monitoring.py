@@ -11,12 +11,15 @@ import numpy as np
 
 from jomon.core.checks import CheckResult
 from jomon.core.cubes import watched_levels
-from jomon.core.findings import Signal, Span
+from jomon.core.durations import parse_duration
+from jomon.core.findings import Severity, Signal, Span
+from jomon.core.incidents import Incident
 from jomon.core.spec import ProjectSpec
 from jomon.monitoring.cells import Cells
 from jomon.monitoring.check import Checked, check
 from jomon.monitoring.judging import Statistics
 from jomon.monitoring.matching import SEASON_WINDOWS
+from jomon.monitoring.quality_time import Clock
 from jomon.monitoring.window_statistics import Fleet as Watched
 from jomon.project.fleet import Fleet
 from jomon.project.home import Home
@@ -25,15 +28,46 @@ from jomon.project.monitor_calendar import CalendarOfWindows, calendar_of
 from jomon.project.monitor_causes import Rows, troubles
 from jomon.project.monitor_inputs import Inputs, bring_up
 from jomon.project.monitor_statistics import kept_statistics
+from jomon.project.outcomes import fleet_and_spec
 from jomon.stats.online import LordPlus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from jomon.project.opened import OpenProject
     from jomon.store.sql.ledger import Ledger
 
 WARMUP = 14
 """Windows that only serve as history: the statistics of those before cannot be had."""
+
+
+def open_monitor(
+    home: Home, project: OpenProject | None, reference: str | None = None, window: str | None = None
+) -> Monitor:
+    """The fleet of a project, or of an image of a store, under watch; `window` in place of the declared one.
+
+    Raises `UnknownNameError`, and `DataError` where nothing was answered yet.
+    """
+    fleet, spec = _meant(home, project, reference)
+    if window is not None:
+        span = parse_duration(window)
+        spec = spec.model_copy(update={"monitor": spec.monitor.model_copy(update={"window": span})})
+    return Monitor(home, fleet, spec)
+
+
+def moment_of(home: Home, project: OpenProject | None, reference: str | None, text: str) -> int:
+    """A date or time, local where it has no zone, in microseconds since 1970-01-01 UTC."""
+    from jomon.project.replay_plan import read_moment
+
+    return read_moment(text, "--since", _meant(home, project, reference)[1])
+
+
+def _meant(home: Home, project: OpenProject | None, reference: str | None) -> tuple[Fleet, ProjectSpec]:
+    name = None if reference is None else reference.partition(":")[0].partition("@")[0]
+    fleet_name, spec = fleet_and_spec(home, name, project)
+    fleet = Fleet.load(home, reference or f"{fleet_name}:latest")
+    return fleet, spec
 
 
 class Monitor:
@@ -49,6 +83,7 @@ class Monitor:
     ) -> None:
         self.home, self.fleet, self.spec, self.told = home, fleet, spec, told
         self.now_us = time.time_ns() // 1000 if now_us is None else now_us
+        self._last: Checked | None = None
         self.ledger: Ledger = ledger_of(home)
         told("profiling what came since")
         started = time.perf_counter()
@@ -71,7 +106,7 @@ class Monitor:
         starts = self.inputs.cube.windows
         left_out = np.zeros(len(starts), np.bool_)
         for incident in self.ledger.incidents(self.spec.fleet):
-            if incident.state == "acknowledged" or (incident.state == "open" and incident.severity == "high"):
+            if _stands(incident):
                 for trouble in self.ledger.troubles(incident.name):
                     left_out |= starts == trouble.window.start
         return left_out
@@ -90,6 +125,35 @@ class Monitor:
             if again or start in self.inputs.changed or start not in done:
                 out.append(at)
         return out
+
+    def worst_open(self) -> Severity | None:
+        """The severity of the worst incident that nobody acknowledged or closed."""
+        found = [one.severity for one in self.ledger.incidents(self.spec.fleet) if one.state == "open"]
+        order: tuple[Severity, ...] = ("high", "medium", "low")
+        return next((severity for severity in order if severity in found), None)
+
+    def write_report(self, result: CheckResult, path: Path, language: str) -> Path:
+        """A page of the window that was checked last."""
+        from jomon.monitoring.report import write_check_report
+        from jomon.monitoring.report_facts import CheckFacts, Test, recent_sizes, seen_segments
+
+        checked = self._last
+        assert checked is not None
+        names = [column.name for column in self.inputs.cube.binning.columns]
+        levels = self.watched.levels
+        rows = [level.sum(checked.tests.cell_observed[:, None])[:, 0].tolist() for level in levels]
+        segments = seen_segments(levels, names, rows, checked.judged)
+        recent: dict[Test, tuple[float | None, ...]] = {}
+        for explanation, findings in checked.found:
+            for finding in findings:
+                for one in explanation.tests:
+                    if names[one.key.column] == finding.column and one.place == explanation.place:
+                        sizes = recent_sizes(checked.statistics, checked.past, one.key, one.segment)
+                        recent[finding.segment, finding.kind, finding.column] = sizes
+        facts = CheckFacts.of(
+            self.spec, checked.judged.verdict.peaks.tolist(), image=str(self.fleet.digest), recent=recent
+        )
+        return write_check_report(path, result, facts, segments, language)
 
     def run(self, windows: Sequence[int]) -> Iterator[CheckResult]:
         """Check windows in order; each is in the ledger when it is given."""
@@ -115,6 +179,7 @@ class Monitor:
         stored = self.ledger.online(spec.fleet)
         lord = LordPlus(**stored) if stored else LordPlus(level)
         checked = check(self.watched, window, span, earlier, level, lord.level())
+        self._last = checked
         verdict = checked.judged.verdict
         known = ~np.isnan(verdict.surprise)
         peak = float(np.nanmax(verdict.surprise)) if known.any() else None
@@ -152,6 +217,8 @@ class Monitor:
         incidents = self.ledger.record(
             spec.fleet, span, found, self.now_us, check=result, online=asdict(lord)
         )
+        if any(_stands(incident) for incident in incidents):
+            self.calendar.facts.left_out[window] = True
         self._publish(result, tuple(incidents))
         return replace(result, incidents=tuple(incidents)), checked.statistics
 
@@ -187,7 +254,9 @@ class Monitor:
     def _signals(self, checked: Checked, span: Span, window: int) -> Iterator[Signal]:
         from jomon.monitoring.signals import signals_of
 
-        yield from signals_of(checked, span, self.inputs.cube, window, self.spec)
+        known_after = round(self.spec.data.target.known_after.total_seconds() * 1e6)
+        clock = Clock(self.now_us, *self.inputs.received, known_after)
+        yield from signals_of(checked, span, self.inputs.cube, window, self.spec, clock)
 
     def _publish(self, result: CheckResult, incidents: tuple[object, ...]) -> None:
         """Signals into their table, gauges into their file, news to the webhook."""
@@ -201,3 +270,8 @@ class Monitor:
         write_gauges(gauges_file(self.home.root, self.spec.fleet), result, standing, self.now_us)
         if self.spec.monitor.webhook is not None:
             deliver(self.ledger, self.spec.fleet, self.spec.monitor.webhook)
+
+
+def _stands(incident: Incident) -> bool:
+    """Whether windows of an incident are no measure of quiet ones: a person said so, or it is beyond doubt."""
+    return incident.state == "acknowledged" or (incident.state == "open" and incident.severity == "high")
