@@ -8,6 +8,7 @@ from jomon.monitoring.causes.backgrounds import CategoryBackground, NumberBackgr
 from jomon.monitoring.causes.candidate import Candidate, divergence, percent, rows_in_words
 from jomon.monitoring.causes.distribution import ordinary_gain
 from jomon.monitoring.causes.evidence import Evidence, Floats, Ints, Texts, numbers_of, texts_of
+from jomon.monitoring.causes.views import hours_of, keys_of
 from jomon.stats.mixed_share import gains, mixed_share
 from jomon.stats.mixed_share import price as mixed_price
 
@@ -51,7 +52,7 @@ def stuck(evidence: Evidence, background: NumberBackground | CategoryBackground)
     if not number and value not in common:  # a category that nobody knew is another cause
         return None
     share = count / len(values)
-    anywhere = number and value not in common and value not in STAND_INS
+    anywhere = number and value not in STAND_INS and not _seen(evidence, column, value, common)
     own = 1.0 if anywhere else common.get(value, 0.0)  # a new number may be where the common one went
     ever = _largest(evidence.earlier_windows[earlier[1]], earlier[0], common, own, len(values))
     beyond_all = share > ever and divergence(count, len(values), ever) >= LEAST_BEYOND
@@ -138,15 +139,25 @@ def _largest(
     return float((counts[large][:, allowed] / total[large, None]).max())
 
 
+def _seen(evidence: Evidence, column: str, value: object, common: dict[object, float]) -> bool:
+    """Whether a number was there before, at the place or among its peers."""
+    frames = (evidence.peers, evidence.peers_reference)
+    return value in common or any(
+        column in frame.columns and bool((numbers_of(frame, column) == value).any()) for frame in frames
+    )
+
+
 def _discord(evidence: Evidence, column: str, number: bool) -> bool:
     """Whether rows of one hour, which always had one value, no longer agree: then a long run of the same weather is not
     what happened, and the value need not be beyond the rarest of days."""
     now, before = evidence.rows, evidence.earlier
     read = numbers_of if number else texts_of
-    usual = _agreement(
-        evidence.windows_of(before) * 24 + evidence.minutes_of(before) // 60, read(before, column)
-    )
-    today = _agreement(evidence.windows_of(now) * 24 + evidence.minutes_of(now) // 60, read(now, column))
+    keys = keys_of(evidence, column)
+    codes: dict[tuple[object, ...], int] = {}
+    hours = [hours_of(evidence, frame, keys, codes) for frame in (before, now)]
+    length = 24 * max(len(codes), 1)
+    usual = _agreement(evidence.windows_of(before) * length + hours[0], read(before, column))
+    today = _agreement(evidence.windows_of(now) * length + hours[1], read(now, column))
     return usual >= AGREED and today < DISAGREED
 
 

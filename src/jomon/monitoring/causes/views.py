@@ -153,7 +153,7 @@ def views(evidence: Evidence, column: str) -> Iterator[View]:
     if told > TELLING:
         both = _codes(np.concatenate([texts_of(before, name), texts_of(now, name)]))
         yield own(name, both[: len(values)], both[len(values) :])
-    keys = _keys(evidence, column)
+    keys = keys_of(evidence, column)
     for alike, beside in (
         (None, ()),
         *([(None, keys)] if keys else [(axis, ()) for axis in _axes(evidence)]),
@@ -163,13 +163,13 @@ def views(evidence: Evidence, column: str) -> Iterator[View]:
             yield shared
 
 
-def _keys(evidence: Evidence, column: str) -> tuple[str, ...]:
+def keys_of(evidence: Evidence, column: str) -> tuple[str, ...]:
     """Beside the time, what decides a column that comes from a lookup."""
     name = evidence.lookup_of(column)
     if name is None:
         return ()
     return tuple(
-        c for c in evidence.spec.lookups[name].on if c in evidence.peers.columns and c != evidence.time
+        c for c in evidence.spec.lookups[name].on if c in evidence.rows.columns and c != evidence.time
     )
 
 
@@ -191,7 +191,8 @@ def _by_peers(
     """By the hour among peers (those that share the place's value of the axis `alike`), and by what they have in
     `keys`."""
     peers, past, before, now = evidence.peers, evidence.peers_reference, evidence.earlier, evidence.some
-    if column not in peers.columns or column not in past.columns or peers.height < LEAST_TRIED:
+    needed = {column, *keys}
+    if not needed <= {*peers.columns} & {*past.columns} or peers.height < LEAST_TRIED:
         return None
     if alike is not None:
         same = pl.col(alike).cast(pl.String) == evidence.findings[0].segment[alike]
@@ -202,7 +203,7 @@ def _by_peers(
         return None
     codes: dict[tuple[object, ...], int] = {}
     here, beside, there, tried = (
-        _hours(evidence, frame, keys, codes) for frame in (now, peers, past, before)
+        hours_of(evidence, frame, keys, codes) for frame in (now, peers, past, before)
     )
     length = 24 * len(codes) if codes else 24
     there = evidence.windows_of(past) * length + there
@@ -223,7 +224,7 @@ def _by_peers(
     )
 
 
-def _hours(
+def hours_of(
     evidence: Evidence, frame: pl.DataFrame, keys: tuple[str, ...], codes: dict[tuple[object, ...], int]
 ) -> Ints:
     """A number for each hour of the day and combination of keys, int64[n]."""
