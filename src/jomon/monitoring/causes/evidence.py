@@ -23,6 +23,7 @@ how much a row of the reference counts; all but the first two may be left out.""
 MOST_ROWS = 400
 """Of a larger window so many rows, evenly spread over time, are held against the reference value by value."""
 MOST_REFERENCE = 20_000
+MONDAY = 4 * 86_400_000_000  # 5 January 1970, in microseconds
 OUTCOME_KINDS = ("realised", "calibration", "behaviour", "discrimination", "estimated", "fairness")
 
 Rescore = Callable[[pl.DataFrame], Floats]
@@ -161,7 +162,7 @@ class Evidence:
         """The window in which each row of a frame is, as a number that grows with time, int64[n]."""
         local = frame[self.time].dt.convert_time_zone(self.spec.data.zone).dt.replace_time_zone(None)
         length = int(self.spec.monitor.window.total_seconds() * 1e6)
-        return (local.dt.timestamp("us") // length).cast(pl.Int64).to_numpy()
+        return ((local.dt.timestamp("us") - MONDAY) // length).cast(pl.Int64).to_numpy()
 
     def minutes_of(self, frame: pl.DataFrame) -> Ints:
         """The local minute of the day of each row, int64[n]."""
