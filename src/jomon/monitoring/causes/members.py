@@ -34,8 +34,8 @@ WITHOUT_IMAGE = 5.0
 
 
 def defective(evidence: Evidence) -> Candidate | None:
-    """Recorded margins against those that the image gives, or, without an image at hand, against those that earlier
-    margins make likely for the inputs."""
+    """Recorded margins against those that the image gives, and those of a new image against what earlier margins make
+    likely for the inputs."""
     if MARGIN not in evidence.rows.columns or evidence.rows.height < LEAST_ROWS:
         return None
     recorded = numbers_of(evidence.rows, MARGIN)
@@ -44,9 +44,10 @@ def defective(evidence: Evidence) -> Candidate | None:
         known = np.isfinite(meant) & np.isfinite(recorded)
         if known.sum() >= LEAST_ROWS:
             found = _recomputed(evidence, recorded, meant, known)
-            if found is not None or not evidence.release.new:
-                return found  # a new image may be defective itself, and then answers as it did
-    return _likely(evidence)
+            if found is not None:
+                return found
+    # a new image may be defective itself, and then answers as it did; without one, days differ too much to tell
+    return _likely(evidence) if evidence.release.new else None
 
 
 def _recomputed(evidence: Evidence, recorded: Floats, meant: Floats, known: np.ndarray) -> Candidate | None:
