@@ -13,6 +13,7 @@ import typer
 from jomon.cli import words
 from jomon.cli.build import run_build, show_build
 from jomon.cli.console import print_json, raw, say, stderr
+from jomon.cli.demo_monitor import run_monitor
 from jomon.cli.demo_serve import run_serve, show_try
 from jomon.cli.door import kept
 from jomon.cli.evaluate import run_evaluate, show_evaluation, write_report
@@ -36,7 +37,8 @@ def demo(
     ),
     as_json: Json = False,
 ) -> int:
-    """Run everything on 336,776 real flights: ingest, build, evaluate, explain answers, serve and replay an afternoon.
+    """Run everything on 336,776 real flights: ingest, build, evaluate, explain answers, serve and replay an afternoon,
+    monitor a week and a day that is broken.
 
     Everything stays in DIR, a project like any other. A second run answers from the cache.
     """
@@ -71,6 +73,8 @@ def demo(
         out["answers"] = [flight.document() for flight in flights]
         _heading(shown, "serve: the fleet over HTTP, an afternoon of flights replayed against it")
         out["serve"] = run_serve(project, shown=shown)
+        _heading(shown, "monitor: an ordinary week, then a day that is broken in two places")
+        out["monitor"] = run_monitor(project, shown=shown)
     took = time.perf_counter() - started
     out["seconds"] = round(took, 2)
     if as_json:
@@ -135,7 +139,9 @@ def _next(project: Project, folder: Path, report: Path | None, took: float) -> N
     raw(f"  {program} route flights:latest {where} --row '{row}'")
     raw(f"  {program} inspect flights:latest {where} --member 'carrier=UA origin=EWR'")
     raw(f"  {program} refresh {where} --until 2013-10-31")
-    raw(f"  {program} replay flights:latest {where} --from 2013-11-01 --to 2013-12-01")
+    raw(f"  {program} replay flights:latest {where} --from 2013-10-24 --to 2013-11-01")
+    raw(f"  {program} monitor {where}")
+    raw(f"  {program} incidents show flights-1 {where}")
     show_try(program, shown_path(folder))
 
 

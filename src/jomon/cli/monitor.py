@@ -42,7 +42,8 @@ def monitor(
     watch: Annotated[bool, typer.Option("--watch", help="Go on: look every minute for a window that closed.")] = False,
     fail_on: Annotated[
         Level | None,
-        typer.Option("--fail-on", help="Exit with status 1 if an incident of this severity or worse is open.",
+        typer.Option("--fail-on", metavar="low|medium|high",
+                     help="Exit with status 1 if an incident of this severity or worse is open.",
                      show_default=False),
     ] = None,
     report: Annotated[
@@ -50,7 +51,9 @@ def monitor(
         typer.Option(metavar="FILE", help="Write a page (HTML) of the last window that was checked.",
                      show_default=False),
     ] = None,
-    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="The language of the page.")] = "en",
+    language: Annotated[
+        Literal["en", "pt-BR"], typer.Option("--lang", metavar="en|pt-BR", help="The page's language.")
+    ] = "en",
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> int:  # fmt: skip

@@ -88,7 +88,7 @@ def _lines(result: CheckResult, zone: str, loss: str) -> list[tuple[str, str, st
         if len(result.findings) > MOST_PARTS:
             rest = words.count(len(result.findings) - MOST_PARTS)
             lines.append(("", "", "", f"{rest} more in the report", "dim"))
-    if result.unknown_tests and result.status != "unknown":
+    if result.unknown_tests and result.status == "findings":
         whole = words.of_things(result.tests + result.unknown_tests, "test")
         text = f"{words.count(result.unknown_tests)} of {whole}: too few rows, or no history"
         lines.append(("?", "unknown", "", text, None))
@@ -142,3 +142,11 @@ def tell_checks(results: Sequence[CheckResult], zone: str, loss: str = "loss") -
         ]
         told = ", ".join(f"{words.count(count)} {told}" for count, told in counts if count)
         say(f"{words.of_things(len(results), 'window')}: {told.replace('findings', 'with findings')}.")
+    unknown = sum(one.unknown_tests for one in results if one.status == "quiet")
+    if unknown:
+        whole = unknown + sum(one.tests for one in results if one.status == "quiet")
+        say(
+            f"Of {words.of_things(whole, 'test')} of quiet windows {words.count(unknown)} had too few rows or no "
+            "history: of these nothing is known.",
+            style="dim",
+        )

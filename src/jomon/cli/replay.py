@@ -67,6 +67,15 @@ def replay(
         int, typer.Option(min=1, max=1000, metavar="N", help="Requests on their way to the server at once.")
     ] = 8,
     no_outcomes: Annotated[bool, typer.Option("--no-outcomes", help="Ask only; report no outcomes.")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT",
+            help="Break the rows first, to see what monitoring says: 'scale distance 1.609344 in carrier=UA', "
+            "'null COLUMN in ...', 'set COLUMN VALUE in ...', 'flip in ...' (the opposite outcome); may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> int:
@@ -84,7 +93,17 @@ def replay(
     from jomon.project.replay_plan import parse_speed
     from jomon.project.replaying import Wish
 
-    wish = Wish(reference, since, until, parse_speed(speed), url, key, connections, outcomes=not no_outcomes)
+    wish = Wish(
+        reference,
+        since,
+        until,
+        parse_speed(speed),
+        url,
+        key,
+        connections,
+        outcomes=not no_outcomes,
+        faults=tuple(fault or ()),
+    )
     report = run_replay(home_here(project), wish, shown=not as_json)
     if as_json:
         print_json(report.document())

@@ -144,7 +144,11 @@ def number_edges(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     if not len(known) or known[0] == known[-1]:
         return ()
     cuts = known[np.minimum((np.arange(1, bins) * len(known)) // bins, len(known) - 1)]
-    inner = [float(edge) for edge in np.unique(cuts) if edge > known[0]]
+    # A value that fills several bins has one of its own; what lies behind it begins the next.
+    at, times = np.unique(cuts, return_counts=True)
+    behind = np.searchsorted(known, at[(times > 1) | (at == known[0])], side="right")
+    after = known[behind[behind < len(known)]]
+    inner = np.unique(np.concatenate([at[at > known[0]], after])).tolist()
     quarter, three = np.quantile(known, [0.25, 0.75])
     width = float(three - quarter) or float(known[-1] - known[0])
     below = [float(known[0]) - step * width for step in range(OUTER - 1, -1, -1)]

@@ -187,8 +187,8 @@ class ProfileRun:
                 value = self._column(column.name)
                 yield f"{sql.category_bin(value, column, self._enum(at))} AS b{at}"
             elif column.kind == "score":
-                value = self._fixed(SCORE)
-                yield f"{sql.number_bin(f'{value or sql.MISSING}::DOUBLE', column)} AS b{at}"
+                margin = self._fixed(SCORE) or sql.MISSING
+                yield f"{sql.number_bin(f'{margin}::DOUBLE', column)} AS b{at}"
             else:
                 yield f"{sql.number_bin(self._number(column.name), column)} AS b{at}"
 

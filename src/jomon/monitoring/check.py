@@ -72,7 +72,7 @@ def check(
     whole = Past.of([earlier[w] for w in numbers]) if numbers else Past({}, {})
     past = Past(whole.families, {key: ways.get(key, way) for key, way in whole.ways.items()})
     judged = judge(statistics, past, level, new_season=new)
-    reason = _reason(numbers, judged, level)
+    reason = _reason(round(float(tests.cell_observed.sum())), fleet.min_rows, numbers, judged, level)
     found = []
     if not reason:
         for one in explained(tests, statistics, judged, past):
@@ -81,7 +81,11 @@ def check(
     return Checked(tests, statistics, judged, past, numbers, new, tuple(found), reason)
 
 
-def _reason(numbers: Sequence[int], judged: Judged, level: float) -> str:
+def _reason(rows: int, least: int, numbers: Sequence[int], judged: Judged, level: float) -> str:
+    if rows == 0:
+        return "no row came: nothing was asked in this window, or the log has a gap"
+    if rows < least:
+        return f"{rows} {'row' if rows == 1 else 'rows'} came, and less than {least} say nothing"
     if len(numbers) < windows_needed(level):
         return (
             f"{len(numbers)} earlier windows can be compared with this one, and a check at {level:g} "

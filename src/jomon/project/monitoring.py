@@ -102,29 +102,53 @@ class Monitor:
         )
 
     def _events(self) -> np.ndarray:
-        """Windows of known trouble, which no other one is compared with."""
-        starts = self.inputs.cube.windows
-        left_out = np.zeros(len(starts), np.bool_)
+        """Windows without rows, and those of known trouble: no other one is compared with them."""
+        cube = self.inputs.cube
+        starts = cube.windows
+        first = cube.at[:, 3] == self._rows_at
+        rows = np.bincount(cube.at[first, 0], cube.measure("rows")[first], len(starts))
+        left_out: np.ndarray = rows < self.spec.monitor.min_rows
         for incident in self.ledger.incidents(self.spec.fleet):
             if _stands(incident):
                 for trouble in self.ledger.troubles(incident.name):
                     left_out |= starts == trouble.window.start
         return left_out
 
-    def closed(self, since_us: int | None, *, again: bool) -> list[int]:
-        """The numbers of windows to check: closed, of predictions, from `since_us` on, and (unless `again`) those that
-        were not checked before or of which something came since."""
+    def closed(
+        self, since_us: int | None = None, until_us: int | None = None, *, again: bool = False
+    ) -> list[int]:
+        """The numbers of windows to check: closed, of predictions, that begin from `since_us` to before `until_us`.
+
+        Unless `again`, only those that were not checked before or of which something came since. A first window of
+        which the fleet was served only a part is none.
+        """
         closed_after = round(self.spec.monitor.closed_after.total_seconds() * 1e6)
         done = {span.start for span, _ in self.ledger.checked(self.spec.fleet)}
         out = []
+        first = int(np.argmax(self.inputs.served)) if self._began_late() else -1
         for at, start in enumerate(self.inputs.cube.windows.tolist()):
-            if not self.inputs.served[at] or int(self.inputs.ends[at]) + closed_after > self.now_us:
+            if (
+                at == first
+                or not self.inputs.served[at]
+                or int(self.inputs.ends[at]) + closed_after > self.now_us
+            ):
                 continue
-            if since_us is not None and start < since_us:
+            if (since_us is not None and start < since_us) or (until_us is not None and start >= until_us):
                 continue
             if again or start in self.inputs.changed or start not in done:
                 out.append(at)
         return out
+
+    def _began_late(self) -> bool:
+        """Whether the fleet was served first when a tenth of the rows of an ordinary day had come already."""
+        cube, served = self.inputs.cube, self.inputs.served
+        if not served.any():
+            return False
+        first = int(np.argmax(served))
+        rows = cube.measure("rows")
+        hours = np.bincount(cube.at[:, 2], rows * (cube.at[:, 0] < first), 24)
+        now = np.flatnonzero(np.bincount(cube.at[:, 2], rows * (cube.at[:, 0] == first), 24))
+        return bool(len(now) and hours.sum() > 0 and hours[: now[0]].sum() > 0.1 * hours.sum())
 
     def worst_open(self) -> Severity | None:
         """The severity of the worst incident that nobody acknowledged or closed."""

@@ -19,6 +19,7 @@ import numpy as np
 from jomon.core.errors import JomonError, StoreError
 from jomon.core.localtime import LocalTime
 from jomon.project.inspecting import open_image
+from jomon.project.replay_faults import broken, parse_fault
 from jomon.project.replay_plan import SECOND, Pace, Recorded, read_moment, read_recorded
 from jomon.project.replay_sheet import Replayed, Sheet, latencies_of, levels_of, local_text, loss_of
 
@@ -35,7 +36,8 @@ class Wish:
 
     `since` (included) and `until` (excluded) are times as text; without them it is the held-out time of the image, to
     the end of the data. `speed`: times real time, None as fast as it goes. `url`: the server to ask, None to answer
-    here; `key`: its API key; `connections`: requests on their way at once.
+    here; `key`: its API key; `connections`: requests on their way at once. `faults` are put into the rows before they
+    are sent, see `jomon.project.replay_faults`.
     """
 
     reference: str
@@ -47,6 +49,7 @@ class Wish:
     connections: int = 8
     outcomes: bool = True
     patience: float = 30.0
+    faults: tuple[str, ...] = ()
 
 
 class Replay:
@@ -71,7 +74,8 @@ class Replay:
                 f"The span from {self.local(self.since_us)} to {self.local(until_us)} is empty: --to has to be later "
                 "than --from."
             )
-        self.recorded: Recorded = read_recorded(home, self.spec, self.since_us, until_us)
+        faults = tuple(parse_fault(text) for text in wish.faults)
+        self.recorded: Recorded = broken(read_recorded(home, self.spec, self.since_us, until_us), faults)
         if until_us is None:
             last = int(self.recorded.times[-1]) if len(self.recorded) else self.since_us
             until_us = last + SECOND
@@ -246,6 +250,22 @@ def count_recorded(home: Home, fleet: str, name: str) -> int:
         return 0
     mine = pl.col("caller_id").str.starts_with(f"replay:{name}:")
     found: int = lazy.filter(mine).select(pl.len()).collect().item()
+    return found
+
+
+def count_between(home: Home, spec: ProjectSpec, since: str, until: str) -> int:
+    """How many rows of a span of event time (local dates or times) are in the table of predictions."""
+    import polars as pl
+
+    from jomon.data.outcomes import instant
+    from jomon.data.predictions import predictions_table, stored_name
+
+    lazy = predictions_table(home.tables, spec.fleet).scan()
+    if lazy is None:
+        return 0
+    time = pl.col(stored_name(spec.data.time))
+    start, end = (instant(read_moment(text, "the span", spec)) for text in (since, until))
+    found: int = lazy.filter((time >= start) & (time < end)).select(pl.len()).collect().item()
     return found
 
 
