@@ -67,7 +67,7 @@ FULL = (
     ),
 )
 SHORT = (
-    Study("groceries, days", HERE / "fleets" / "groceries", "12w", 1, 28, 56, (("category",),), 1, every=14),
+    Study("groceries, days", HERE / "fleets" / "groceries", "12w", 1, 28, 56, (("category",),), 1, every=28),
 )
 
 
