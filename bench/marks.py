@@ -228,7 +228,7 @@ MARKS = (
             Check("results", "*: intervals that cover", "<=", 97.0),
             Check("results", "*: refused where * leaves the reference *", ">=", 95.0),
         ),
-        "Of 11 counted weeks of flights 2 are refused for the fleet (colder than any week before), and of 9 one more or "
+        "Of 11 counted weeks of flights 2 are refused for the fleet (values no week before had), and of 9 one more or "
         "less covered is 11%; log loss and Brier score of members are covered a little too rarely. The area under the "
         "curve of single weeks is estimated no better than by CBPE, and why has not been looked into. On births states "
         "are compared with the kept reference only.",
