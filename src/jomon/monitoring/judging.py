@@ -14,8 +14,8 @@ from jomon.stats.history import HistoryVerdict, against_history, pooled_surprise
 
 Statistics = Mapping[Family, Floats]
 """The statistics of a window by family, float64[ways, S] each."""
-NEW_SEASON_MARGIN = 1.5
-"""In a season that is new, a window has to be this much more surprising than all before it."""
+NEW_SEASON_MARGIN = 1.0
+"""In a season that is new, a window has to be more surprising than all before it by this much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def critical_surprise(verdict: HistoryVerdict, level: float, *, new_season: bool
         return float("inf")
     peaks = np.sort(verdict.peaks)[::-1]
     if new_season:
-        return float(peaks[0] * NEW_SEASON_MARGIN)
+        return float(peaks[0] + NEW_SEASON_MARGIN)
     return float(peaks[allowed]) if allowed < len(peaks) else 0.0
 
 

@@ -95,9 +95,11 @@ def _rows_of(recorded: Recorded, fault: Fault) -> np.ndarray:
 def _scale(recorded: Recorded, fault: Fault, rows: np.ndarray) -> Recorded:
     import polars as pl
 
-    if not recorded.frame.schema[fault.column].is_numeric():
+    kind = recorded.frame.schema[fault.column]
+    if not kind.is_numeric():
         raise JomonError(f"The fault {str(fault)!r} scales {fault.column!r}, which is no number.")
-    return _with(recorded, fault, rows, pl.col(fault.column).cast(pl.Float64) * float(fault.value))
+    scaled = pl.col(fault.column).cast(pl.Float64) * float(fault.value)
+    return _with(recorded, fault, rows, scaled.round().cast(kind) if kind.is_integer() else scaled)
 
 
 def _null(recorded: Recorded, fault: Fault, rows: np.ndarray) -> Recorded:

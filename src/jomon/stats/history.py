@@ -182,8 +182,8 @@ def _tail(excess: Floats, tests: Floats) -> tuple[Floats, Floats]:
     """Step and shape, float64[windows, 1] each, of a generalised Pareto tail by moments of all windows but each.
 
     `excess` float64[windows, m] beyond the start, `tests` float64[windows]: how many belong to the tail. For shape k
-    and step s the mean is s / (1 - k), and the variance that times s / (1 - 2 k): Hosking & Wallis (1987), Parameter and
-    quantile estimation for the generalized Pareto distribution.
+    and step s the mean is s / (1 - k), and the variance that times s / (1 - 2 k): Hosking & Wallis (1987), Parameter
+    and quantile estimation for the generalized Pareto distribution.
     """
     count = np.maximum(tests.sum() - tests, 1e-12)
     first, second = excess.sum(axis=1), (excess**2).sum(axis=1)
