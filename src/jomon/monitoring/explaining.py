@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jomon.monitoring.cells import Floats
+from jomon.monitoring.cells import Floats, Level
 from jomon.monitoring.family import Family
-from jomon.monitoring.judging import Judged, Past, Statistics, surprise_of
+from jomon.monitoring.judging import Judged, Past, Statistics, best_first, surprise_of
 from jomon.monitoring.window_statistics import WindowStatistics
 
 CANDIDATES = 3
@@ -147,39 +147,71 @@ class _Search:
         return masked
 
     def _exceptions(self, remaining: list[Standing], place: Place) -> float:
-        """The digits that name the parts of a segment which did not move, by the level where they are most.
+        """The digits that name the parts of a segment which did not move, of all levels that split it.
 
-        Parts are by levels that split it and are as fine as its own; those count of which something is known and of
-        which most rows are its own.
+        Levels as fine as its own or finer; those parts count of which something is known and of which most rows are
+        its own.
         """
         coarse = self.levels[place.level]
         families = {(one.key.column, one.key.kind) for one in remaining}
         all_rows = self.tests.cell_rows * ~self.masked
         own_rows = all_rows * self._inside(place)
-        most = 0.0
+        digits = 0.0
         for number, level in enumerate(self.levels):
             if set(level.axes) <= set(coarse.axes) or len(level.axes) < len(coarse.axes):
                 continue
             own, whole = (level.sum(rows[:, None])[:, 0] for rows in (own_rows, all_rows))
-            moved, known = np.zeros(len(own), bool), np.zeros(len(own), bool)
-            for column, kind in families:
-                key = Family(number, column, kind)
-                if key in self.now and key in self.past.families:
-                    plain = surprise_of(self.now[key][0], key, self.past, 0)
-                    known |= ~np.isnan(plain)
-                    moved |= np.nan_to_num(plain) > MOVED
+            moved, known = self._moved(number, families, coarse)
             parts = known & (own > whole / 2)
             still = np.count_nonzero(parts & ~moved)
-            most = max(most, still * float(np.log10(np.count_nonzero(parts) + 1.0)))
-        return most
+            digits += still * float(np.log10(np.count_nonzero(parts) + 1.0))
+        return digits
+
+    def _moved(
+        self, number: int, families: set[tuple[int, str]], coarse: Level
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which segments of a level moved in any of the columns and kinds, and of which anything is known, bool[S]."""
+        size = len(self.levels[number].segments)
+        moved, known = np.zeros(size, bool), np.zeros(size, bool)
+        for column, kind in families:
+            key = Family(number, column, kind)
+            if key in self.now and key in self.past.families:
+                way = self._beside_others(key, coarse)
+                plain = surprise_of(self.now[key][way], key, self.past, way)
+                known |= ~np.isnan(plain)
+                moved |= np.nan_to_num(plain) > MOVED
+        return moved, known
+
+    def _empty(self, one: Standing, place: Place, masked: NDArray[np.bool_]) -> bool:
+        """Whether a test is of a whole that holds the place, and of what is left of it most did not move.
+
+        Without the place such a whole is another mix of parts than it was in its history.
+        """
+        whole, part = self.levels[one.key.level], self.levels[place.level]
+        if not set(whole.axes) < set(part.axes) or part.parents(whole)[place.segment] != one.segment:
+            return False
+        moved, known = self._moved(place.level, {(one.key.column, one.key.kind)}, whole)
+        left = self.tests.cell_rows * ((whole.of_cell == one.segment) & ~masked)
+        rows = part.sum(left[:, None])[:, 0] * known
+        return float((rows * moved).sum()) < 0.5 * max(float(rows.sum()), 1e-12)
+
+    def _beside_others(self, key: Family, coarse: Level) -> int:
+        """The best way to explain away in which peers are not all within the segment that is to explain."""
+        groups = self.tests.fleet.groups[key.level]
+        for way in best_first(self.past.families[key]):
+            if way == 0 or not set(coarse.axes) <= set(self.levels[groups[way - 1][0]].axes):
+                return way
+        return 0
 
     def _rest(self, remaining: list[Standing], place: Place) -> list[Standing]:
         """What still stands out outside `place` when its rows are left out."""
         coarse = self.levels[place.level]
-        others = [one for one in remaining if not self._within(one, place)]
+        masked = self._masked_with(place)
+        others = [
+            one for one in remaining if not self._within(one, place) and not self._empty(one, place, masked)
+        ]
         if not others or not coarse.axes:
             return []
-        masked = self._masked_with(place)
         without: dict[Family, Floats] = {}
         for column in sorted({one.key.column for one in others}):
             without |= self.tests.of_column(column, masked)

@@ -49,12 +49,15 @@ class Past:
 
 def _best(values: Floats) -> int:
     """The way (second axis) with the smallest mean root, over tests that are known under all ways."""
+    return best_first(values)[0]
+
+
+def best_first(values: Floats) -> list[int]:
+    """The ways of a family, float64[n, ways, S], those under which its statistics were smallest first."""
     roots = np.sqrt(values)
     known = ~np.isnan(roots).any(axis=1, keepdims=True)
-    if not known.any():
-        return 0
     sums = np.where(known, roots, 0.0).sum(axis=(0, 2))
-    return int(np.argmin(sums))
+    return [int(way) for way in np.argsort(sums, kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
