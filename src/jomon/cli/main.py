@@ -47,7 +47,7 @@ _VERBS = {
 app = typer.Typer(
     cls=Door,
     name="jomon",
-    help="Runs a fleet of models as one thing: train, store as an image, evaluate, route and answer.",
+    help="Runs a fleet of models as one thing: train, store as an image, evaluate, route, answer and monitor.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_LIST_AT_MOST = 12
+_LIST_AT_MOST = 16
 _LONGEST = 200
 
 
