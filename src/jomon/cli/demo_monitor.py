@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from jomon.cli import words
 from jomon.cli.console import say
+from jomon.cli.monitor import checked_one_by_one
 from jomon.cli.monitor_blocks import tell_checks
 from jomon.cli.options import shown_path
 from jomon.cli.replay import run_replay
@@ -74,8 +74,7 @@ def _check(project: Project, days: tuple[str, str], steps: Steps) -> tuple[list[
         monitor = open_monitor(project.home, project)
     since, until = (moment_of(project.home, project, None, day) for day in days)
     windows = monitor.closed(since, until, again=True)
-    with steps.step(f"checked {words.of_things(len(windows), 'day')}"):
-        results = list(monitor.run(windows))
+    results = list(checked_one_by_one(monitor, windows, steps))
     page = project.folder / "monitor.html"
     if results:
         monitor.write_report(results[-1], page, "en")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from jomon.cli import words
 from jomon.cli.console import print_json, say
 from jomon.cli.door import kept
 from jomon.cli.monitor_blocks import tell_checks
@@ -17,6 +19,7 @@ from jomon.cli.steps import Steps
 if TYPE_CHECKING:
     from jomon.core.checks import CheckResult
     from jomon.core.spec import ProjectSpec
+    from jomon.project.monitoring import Monitor
 
 WATCH_SECONDS = 60.0
 RANK = {"low": 0, "medium": 1, "high": 2}
@@ -75,8 +78,7 @@ def monitor(
             windows = found.closed(first, again=again)
             results: list[CheckResult] = []
             if windows:
-                with steps.step(f"checking {len(windows)} windows"):
-                    results = list(found.run(windows))
+                results = list(checked_one_by_one(found, windows, steps))
         if report is not None and results:
             found.write_report(results[-1], report, language)
         _tell(results, found.spec, as_json=as_json)
@@ -86,6 +88,15 @@ def monitor(
         time.sleep(WATCH_SECONDS)
     worst = found.worst_open()
     return int(fail_on is not None and worst is not None and RANK[worst] >= RANK[fail_on])
+
+
+def checked_one_by_one(monitor: Monitor, windows: Sequence[int], steps: Steps) -> Iterator[CheckResult]:
+    """Check windows, with a bar that moves when one is done."""
+    steps.begin(f"checking {words.of_things(len(windows), 'window')}", len(windows))
+    for result in monitor.run(windows):
+        steps.advance(1)
+        yield result
+    steps.end(f"checked {words.of_things(len(windows), 'window')}")
 
 
 def _tell(results: list[CheckResult], spec: ProjectSpec, *, as_json: bool) -> None:
