@@ -105,3 +105,14 @@ def test_what_comes_later_is_checked_once_more(made: Project) -> None:
 def test_a_fault_that_is_none_is_refused(made: Project, fault: str, said: str) -> None:
     with pytest.raises(JomonError, match=said):
         Replay(made.home, Wish(made.latest, "2024-02-20", "2024-02-21", faults=(fault,)))
+
+
+def test_looking_again_spends_nothing(made: Project) -> None:
+    """The false-discovery procedure over the stream of checks counts a window once."""
+    monitor = open_monitor(made.home, made)
+    before = monitor.ledger.online(made.spec.fleet)
+    windows = monitor.closed(again=True)
+    assert len(list(monitor.run(windows))) == len(windows) > 4
+    assert monitor.ledger.online(made.spec.fleet) == before
+    assert before is not None
+    assert before["tests"] <= len(windows)

@@ -200,7 +200,8 @@ class Monitor:
         spec, level = self.spec, self.spec.monitor.rate
         span = Span(int(self.inputs.cube.windows[window]), int(self.inputs.ends[window]))
         started = time.perf_counter()
-        stored = self.ledger.online(spec.fleet)
+        stored = dict(self.ledger.online(spec.fleet) or {})
+        last = stored.pop("window", None)
         lord = LordPlus(**stored) if stored else LordPlus(level)
         checked = check(self.watched, window, span, earlier, level, lord.level())
         self._last = checked
@@ -208,8 +209,12 @@ class Monitor:
         known = ~np.isnan(verdict.surprise)
         peak = float(np.nanmax(verdict.surprise)) if known.any() else None
         status = "unknown" if checked.reason else "findings" if checked.found else "quiet"
-        if status != "unknown" and peak is not None:
-            lord = lord.step(verdict.tail(peak))[1]
+        online = None
+        if status != "unknown" and peak is not None and (last is None or span.start > last):
+            online = {
+                **asdict(lord.step(verdict.tail(peak))[1]),
+                "window": span.start,
+            }  # a window counts once
         judged = time.perf_counter()
         found = []
         if checked.found:
@@ -238,9 +243,7 @@ class Monitor:
             (),
             {"check": round(judged - started, 3), "causes": round(caused - judged, 3)},
         )
-        incidents = self.ledger.record(
-            spec.fleet, span, found, self.now_us, check=result, online=asdict(lord)
-        )
+        incidents = self.ledger.record(spec.fleet, span, found, self.now_us, check=result, online=online)
         if any(_stands(incident) for incident in incidents):
             self.calendar.facts.left_out[window] = True
         self._publish(result, tuple(incidents))
